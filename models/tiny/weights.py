@@ -1,0 +1,34 @@
+"""Untrained weights: seeded, and calm enough for attention to be learnable."""
+
+from __future__ import annotations
+
+import torch
+from transformers import Gemma4ForConditionalGeneration
+
+import dims
+
+
+def fresh_model(seed: int) -> Gemma4ForConditionalGeneration:
+    """A new model. q_norm and k_norm start at head_dim^-1/4, because the attention scale is 1: with ones, scores have
+    a spread of sqrt(head_dim) and the softmax is chaotic."""
+    torch.manual_seed(seed)
+    model = Gemma4ForConditionalGeneration._from_config(dims.config(), attn_implementation="eager").float().eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("q_norm.weight", "k_norm.weight")):
+                parameter.fill_(parameter.numel() ** -0.25)
+            elif name.endswith("position_embedding_table"):
+                parameter.copy_(smooth_positions(*parameter.shape[1:]))
+    return model
+
+
+def smooth_positions(count: int, width: int) -> torch.Tensor:
+    """`[2, count, width]`: sinusoids of position, x in one half of the channels and y in the other, so that positions
+    never trained on still lie between those that were."""
+    half = width // 2
+    rate = 1000.0 ** -(torch.arange(half // 2) / (half // 2))
+    angle = torch.arange(count)[:, None] * rate[None, :]
+    wave = torch.cat([angle.sin(), angle.cos()], dim=-1) * 0.2
+    table = torch.zeros(2, count, width)
+    table[0, :, :half], table[1, :, half:] = wave, wave
+    return table
