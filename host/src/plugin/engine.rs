@@ -1,0 +1,189 @@
+//! The two wasmtime engines, their clock, and compilation.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine, PoolingAllocationConfig};
+
+use super::cache::Cache;
+use super::world::World;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+
+/// How often a running guest looks at its deadline and its interrupt.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Stack of one guest call. Compiled code's own frames; a Rust guest's shadow stack is part of its memory.
+pub(super) const STACK_BYTES: usize = 512 << 10;
+
+/// Instances of chat formats that live at one time: one per parsed sequence, one per prompt being rendered.
+/// Costs address space, not memory, until it is used.
+pub(super) const INSTANCES_MAX: u32 = 1_000;
+
+/// Compiles and runs plugins. Cheap to clone; everything loaded through it keeps it alive.
+///
+/// Chat formats and tools have an engine each: formats are called for every token and get preallocated
+/// slots, tools may be large and will wait for the outside.
+#[derive(Clone)]
+pub struct Engines {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pure: Engine,
+    tools: Engine,
+    limits: Limits,
+    cache: Option<Cache>,
+    ticker: Ticker,
+}
+
+impl Engines {
+    /// Engines whose guests are bounded by `limits`.
+    ///
+    /// Compiled code is kept in `cache` and read back from there, unless the folder is one that other users
+    /// can write: then, and with `None`, each load compiles.
+    ///
+    /// # Errors
+    /// `Io` when the machine refuses the address space or the thread.
+    pub fn new(limits: &Limits, cache: Option<PathBuf>) -> Result<Self> {
+        let pure = engine(&pure_config(limits))?;
+        let tools = engine(&common_config())?;
+        let ticker = Ticker::start(vec![pure.clone(), tools.clone()])?;
+        let cache = cache.and_then(Cache::open);
+        let inner = Inner { pure, tools, limits: limits.clone(), cache, ticker };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Ticks since the start: about one a millisecond.
+    pub fn ticks(&self) -> u64 {
+        self.inner.ticker.count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    pub(super) fn of(&self, world: World) -> &Engine {
+        match world {
+            World::ChatFormat => &self.inner.pure,
+            World::ToolProvider => &self.inner.tools,
+        }
+    }
+
+    /// Machine code for checked `bytes`, from the cache where it has them.
+    pub(super) fn compile(&self, world: World, bytes: &[u8], digest: &str) -> wasmtime::Result<Component> {
+        let engine = self.of(world);
+        let Some(cache) = &self.inner.cache else {
+            return Component::new(engine, bytes);
+        };
+        if let Some(component) = cache.load(engine, digest) {
+            return Ok(component);
+        }
+        let component = Component::new(engine, bytes)?;
+        cache.store(engine, digest, &component);
+        Ok(component)
+    }
+}
+
+impl fmt::Debug for Engines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engines").field("ticks", &self.ticks()).finish_non_exhaustive()
+    }
+}
+
+fn engine(config: &Config) -> Result<Engine> {
+    Engine::new(config).map_err(|source| {
+        Error::io("plugin engine", "cannot be started on this machine").with_source(source)
+    })
+}
+
+fn common_config() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    // Costs a third of a microsecond per call, and nothing here needs it.
+    config.concurrency_support(false);
+    config.max_wasm_stack(STACK_BYTES);
+    config.memory_init_cow(true);
+    config.wasm_memory64(false);
+    // Its results may differ between machines.
+    config.wasm_relaxed_simd(false);
+    // The handler thread of mach ports does not survive a fork, and hosts fork.
+    config.macos_use_mach_ports(false);
+    config
+}
+
+/// For guests that only compute: preallocated, and the same bits everywhere.
+fn pure_config(limits: &Limits) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES_MAX)
+        .total_core_instances(INSTANCES_MAX * 4)
+        .total_memories(INSTANCES_MAX)
+        .total_tables(INSTANCES_MAX * 4)
+        .max_memory_size(limits.plugin_memory_bytes_max)
+        .table_elements(limits.plugin_table_elements_max);
+    let mut config = common_config();
+    config.allocation_strategy(pool);
+    config.cranelift_nan_canonicalization(true);
+    config
+}
+
+/// Advances the engines' epochs until it is dropped.
+struct Ticker {
+    count: Arc<AtomicU64>,
+    // Nothing is ever sent: the thread ends when this end is gone.
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engines: Vec<Engine>) -> Result<Self> {
+        let count = Arc::new(AtomicU64::new(0));
+        let (stop, stopped) = mpsc::channel::<()>();
+        let ticks = Arc::clone(&count);
+        let thread = std::thread::Builder::new()
+            .name("lapidary-ticker".into())
+            .spawn(move || tick(&engines, &ticks, &stopped))
+            .map_err(|source| Error::io("plugin ticker", "cannot start its thread").with_source(source))?;
+        Ok(Self { count, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+fn tick(engines: &[Engine], count: &AtomicU64, stopped: &mpsc::Receiver<()>) {
+    while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+        engines.iter().for_each(Engine::increment_epoch);
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic, and a destructor could do nothing about it.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ticker_runs_and_ends_with_the_engines() {
+        let engines = Engines::new(&Limits::default(), None).expect("engines");
+        let before = engines.ticks();
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(engines.ticks() > before + 10, "{} ticks in 200 ms", engines.ticks() - before);
+        let count = Arc::clone(&engines.inner.ticker.count);
+        drop(engines);
+        // The thread's own clone is gone with the thread.
+        assert_eq!(Arc::strong_count(&count), 1);
+    }
+}

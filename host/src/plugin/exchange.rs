@@ -1,0 +1,133 @@
+//! What goes to a format and comes back, independent of the contract's version.
+
+use serde_json::Value;
+
+use crate::chat::{Conversation, PromptStyle, Thinking, ToolSpec};
+
+/// A format's description of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatDescription {
+    /// A name for people: `gemma4`.
+    pub name: String,
+    /// Every control token it writes or understands, as spelled.
+    pub control_tokens: Vec<String>,
+    /// Those of them that end a generation.
+    pub stop_tokens: Vec<String>,
+}
+
+/// One prompt to render.
+#[derive(Clone, Copy, Debug)]
+pub struct RenderRequest<'a> {
+    /// What was said.
+    pub conversation: &'a Conversation,
+    /// What the model may call.
+    pub tools: &'a [ToolSpec],
+    /// Whether it thinks first.
+    pub thinking: Thinking,
+    /// Keep the thoughts of earlier turns that called tools.
+    pub preserve_thinking: bool,
+    /// End with the opening of the model's turn.
+    pub add_generation_prompt: bool,
+    /// End inside the last message of the model, so that it goes on with it.
+    pub continue_final_message: bool,
+    /// How the model's size ends a prompt.
+    pub style: PromptStyle,
+}
+
+impl<'a> RenderRequest<'a> {
+    /// A prompt that asks for the next turn, with the defaults of everything else.
+    pub fn new(conversation: &'a Conversation, tools: &'a [ToolSpec]) -> Self {
+        Self {
+            conversation,
+            tools,
+            thinking: Thinking::default(),
+            preserve_thinking: false,
+            add_generation_prompt: true,
+            continue_final_message: false,
+            style: PromptStyle::default(),
+        }
+    }
+}
+
+/// A stretch of prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Written by the format: control tokens and the plain text around them.
+    Control(String),
+    /// From a message, a tool or a person: never a control token, whatever it spells.
+    Data(String),
+    /// The place of a media item, counted as [`Conversation::media`] counts.
+    Media(usize),
+}
+
+/// A rendered prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// In order.
+    pub pieces: Vec<Piece>,
+    /// Index into `pieces` of the model's open turn: what a [`Parser`](super::Parser) starts with.
+    pub open_turn: usize,
+}
+
+/// A stretch of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenPiece {
+    /// One control token, as spelled.
+    Control(String),
+    /// Text of other tokens.
+    Data(String),
+}
+
+/// What a stretch of output means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParsedEvent {
+    /// More of the answer.
+    Text(String),
+    /// More of what the model thinks.
+    Thought(String),
+    /// A call begins.
+    CallStart {
+        /// Counts the calls of this generation from 0.
+        index: usize,
+        /// The tool's name.
+        name: String,
+    },
+    /// More of a call's arguments.
+    CallDelta {
+        /// Which call.
+        index: usize,
+        /// The next stretch of the arguments' JSON text.
+        json: String,
+    },
+    /// A call is complete.
+    CallEnd {
+        /// Which call.
+        index: usize,
+        /// The tool's name.
+        name: String,
+        /// A JSON object.
+        arguments: Value,
+    },
+    /// The model broke the format.
+    Malformed {
+        /// What it wrote, control tokens spelled out.
+        raw: String,
+        /// Stable and documented by the format.
+        code: String,
+        /// One sentence for a person.
+        message: String,
+    },
+}
+
+/// Why the output of one generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The model closed its turn.
+    EndOfTurn,
+    /// No more tokens were allowed.
+    Length,
+    /// A stop text of the caller appeared.
+    Stop,
+    /// It was cancelled.
+    Cancelled,
+}

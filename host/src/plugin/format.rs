@@ -1,0 +1,135 @@
+//! Chat formats: conversations to prompts, output to events.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::abi::{self, FormatAbi, ParserAbi};
+use super::engine::Engines;
+use super::exchange::{
+    FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason, TokenPiece,
+};
+use super::grants::Grants;
+use super::info::PluginInfo;
+use super::interrupt::Interrupt;
+use super::load::Checked;
+use super::store::Sandbox;
+use super::world::World;
+use crate::chat::ToolSpec;
+use crate::error::Result;
+
+/// A loaded chat format. Clones share it; any thread may use it.
+#[derive(Clone)]
+pub struct Format {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    abi: Arc<dyn FormatAbi>,
+    sandbox: Sandbox,
+    info: PluginInfo,
+    description: FormatDescription,
+}
+
+impl Format {
+    /// Loads a component of the world `chat-format`; `name` is how errors call it.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no component or imports anything, `Unsupported` for another world or contract,
+    /// `Limit("component_bytes_max")`, `Plugin` when it cannot be compiled or describe itself.
+    pub fn load(name: &str, bytes: &[u8], engines: &Engines) -> Result<Self> {
+        let checked = Checked::new(name, bytes, World::ChatFormat, &Grants::none(), engines)?;
+        let (sandbox, component) = checked.compile(engines)?;
+        let abi = abi::format(&sandbox, &component)?;
+        let description = abi.describe(&sandbox)?;
+        let inner = Inner { abi, sandbox, info: checked.info, description };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What the format says of itself, read once.
+    pub fn describe(&self) -> &FormatDescription {
+        &self.inner.description
+    }
+
+    /// What can be told of its bytes.
+    pub fn info(&self) -> &PluginInfo {
+        &self.inner.info
+    }
+
+    /// Renders one prompt, in an instance of its own.
+    ///
+    /// # Errors
+    /// `Invalid` and `Unsupported` as the format says, `Plugin` when it breaks, `Cancelled`.
+    pub fn render(&self, request: &RenderRequest<'_>, interrupt: &Interrupt) -> Result<Rendered> {
+        self.inner.abi.render(&self.inner.sandbox, request, interrupt)
+    }
+
+    /// A parser of one generation, in an instance of its own.
+    ///
+    /// `prefix` is the prompt's open turn. `interrupt` stops this call and every later one of the parser.
+    ///
+    /// # Errors
+    /// As [`Format::render`].
+    pub fn parser(
+        &self,
+        prefix: &[TokenPiece],
+        tools: &[ToolSpec],
+        interrupt: &Interrupt,
+    ) -> Result<Parser> {
+        let abi = self.inner.abi.open(&self.inner.sandbox, prefix, tools, interrupt)?;
+        Ok(Parser { sandbox: self.inner.sandbox.clone(), abi: Some(abi) })
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Format").field("info", self.info()).finish_non_exhaustive()
+    }
+}
+
+/// Understands one generation as it streams. Ends with the first error: start another one then.
+pub struct Parser {
+    sandbox: Sandbox,
+    abi: Option<Box<dyn ParserAbi>>,
+}
+
+impl Parser {
+    /// Takes the next pieces of output.
+    ///
+    /// # Errors
+    /// `Plugin` when the format breaks, now or before; `Cancelled`.
+    pub fn push(&mut self, pieces: &[TokenPiece]) -> Result<Vec<ParsedEvent>> {
+        self.with(|abi, sandbox| abi.push(sandbox, pieces))
+    }
+
+    /// Ends the output: what was held back comes out. The parser takes nothing after it.
+    ///
+    /// # Errors
+    /// As [`Parser::push`].
+    pub fn finish(&mut self, reason: StopReason) -> Result<Vec<ParsedEvent>> {
+        let events = self.with(|abi, sandbox| abi.finish(sandbox, reason));
+        self.abi = None;
+        events
+    }
+
+    /// Calls the guest, and drops it with everything it holds when it fails.
+    fn with<T>(
+        &mut self,
+        call: impl FnOnce(&mut dyn ParserAbi, &Sandbox) -> Result<T>,
+    ) -> Result<T> {
+        let Some(abi) = self.abi.as_deref_mut() else {
+            let detail = "expected a running parser, found one that ended; open another one";
+            return Err(self.sandbox.fault(detail));
+        };
+        let outcome = call(abi, &self.sandbox);
+        if outcome.is_err() {
+            self.abi = None;
+        }
+        outcome
+    }
+}
+
+impl fmt::Debug for Parser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parser").field("usable", &self.abi.is_some()).finish_non_exhaustive()
+    }
+}

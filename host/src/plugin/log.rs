@@ -1,0 +1,107 @@
+//! What guests say to the operator: bounded, printable.
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// The lines of one call, at most so many bytes of them.
+#[derive(Debug)]
+pub(super) struct LogBuffer {
+    lines: Vec<(Level, String)>,
+    left_bytes: usize,
+    cut_bytes: usize,
+}
+
+/// What a line costs beside its text, so that empty lines are bounded too.
+const LINE_BYTES: usize = 32;
+
+/// Characters of an error's log tail, and of any text of a guest that becomes part of an error.
+const QUOTE_CHARS_MAX: usize = 1_000;
+
+impl LogBuffer {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { lines: Vec::new(), left_bytes: bytes_max, cut_bytes: 0 }
+    }
+
+    /// What was logged so far; the next call starts with an empty buffer of `bytes_max`.
+    pub(super) fn take(&mut self, bytes_max: usize) -> Self {
+        std::mem::replace(self, Self::new(bytes_max))
+    }
+
+    pub(super) fn push(&mut self, level: Level, message: &str) {
+        let cost = message.len() + LINE_BYTES;
+        if cost > self.left_bytes {
+            self.cut_bytes += message.len();
+            return;
+        }
+        self.left_bytes -= cost;
+        self.lines.push((level, message.to_owned()));
+    }
+
+    /// The last lines, for an error.
+    pub(super) fn tail(&self) -> Option<String> {
+        let last = self.lines.len().saturating_sub(3);
+        let lines: Vec<&str> = self.lines[last..].iter().map(|(_, line)| line.as_str()).collect();
+        (!lines.is_empty()).then(|| printable(&lines.join(" | ")))
+    }
+
+    /// Hands the lines to the operator's `tracing` subscriber.
+    pub(super) fn publish(self, plugin: &str) {
+        for (level, line) in &self.lines {
+            publish(plugin, *level, &printable(line));
+        }
+        if self.cut_bytes > 0 {
+            tracing::warn!(plugin, bytes = self.cut_bytes, "log cut; raise plugin_log_bytes_max to see it");
+        }
+    }
+}
+
+fn publish(plugin: &str, level: Level, line: &str) {
+    match level {
+        Level::Debug => tracing::debug!(plugin, "{line}"),
+        Level::Info => tracing::info!(plugin, "{line}"),
+        Level::Warn => tracing::warn!(plugin, "{line}"),
+        Level::Error => tracing::error!(plugin, "{line}"),
+    }
+}
+
+/// A guest's text as it may reach a terminal: one line, no control characters, not too long.
+pub(super) fn printable(text: &str) -> String {
+    let mut line: String = text.chars().take(QUOTE_CHARS_MAX).map(plain).collect();
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+fn plain(character: char) -> char {
+    // Bidirectional controls could reorder what a person reads.
+    let reorders = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if character.is_control() || reorders { ' ' } else { character }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_keeps_the_first_bytes_and_counts_the_rest() {
+        let mut log = LogBuffer::new(100);
+        for line in ["first", "second", "third", "a line too many"] {
+            log.push(Level::Info, line);
+        }
+        assert_eq!(log.tail().as_deref(), Some("first | second"));
+        assert_eq!(log.cut_bytes, "third".len() + "a line too many".len());
+    }
+
+    #[test]
+    fn a_guest_cannot_send_escape_sequences_to_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
+        assert_eq!(printable(&"x".repeat(5_000)).chars().count(), QUOTE_CHARS_MAX + 1);
+    }
+}

@@ -1,0 +1,66 @@
+//! Plugins: WebAssembly components in a sandbox. The only module that knows `wasmtime`.
+//!
+//! A component is looked at before a line of it is compiled: [`World`] says what it is, [`Grants`] whether
+//! it may have what it imports. Everything a guest does then happens in a store of its own, which ends with
+//! the work it was made for: one prompt, one parsed sequence, one tool call. A store that trapped is dropped.
+//!
+//! What a guest may cost is bounded by [`Limits`](crate::Limits): time (epochs, one tick a millisecond),
+//! memory, tables, copied bytes and log. [`Interrupt`] stops a running call from any thread.
+
+mod abi;
+mod cache;
+mod engine;
+mod exchange;
+mod format;
+mod grants;
+mod info;
+mod interrupt;
+mod json;
+mod load;
+mod log;
+mod shape;
+mod store;
+mod tools;
+mod world;
+
+pub use engine::Engines;
+pub use exchange::{
+    FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason, TokenPiece,
+};
+pub use format::{Format, Parser};
+pub use grants::{Grant, Grants};
+pub use info::{PluginInfo, function_imports, inspect};
+pub use interrupt::Interrupt;
+pub use tools::ToolPlugin;
+pub use world::World;
+
+use crate::error::Result;
+
+/// A loaded component, by its world.
+#[derive(Clone, Debug)]
+pub enum Plugin {
+    /// How a family of models speaks.
+    Format(Format),
+    /// Tools for the model.
+    Tools(ToolPlugin),
+}
+
+impl Plugin {
+    /// Loads a component of any world; `name` is how errors call it.
+    ///
+    /// # Errors
+    /// As [`Format::load`] and [`ToolPlugin::load`].
+    pub fn load(name: &str, bytes: &[u8], grants: &Grants, engines: &Engines) -> Result<Self> {
+        match inspect(name, bytes)?.world {
+            World::ChatFormat => Format::load(name, bytes, engines).map(Self::Format),
+            World::ToolProvider => ToolPlugin::load(name, bytes, grants, engines).map(Self::Tools),
+        }
+    }
+}
+
+/// A check that does not know yet whom it is about: the error is the rest of the sentence.
+type Check<T> = std::result::Result<T, String>;
+
+fn subject(name: &str) -> String {
+    format!("plugin \"{name}\"")
+}
