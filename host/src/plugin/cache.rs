@@ -50,7 +50,10 @@ impl Cache {
         let stored = component
             .serialize()
             .map_err(|error| error.to_string())
-            .and_then(|code| self.write(&self.path(engine, digest), &code).map_err(|error| error.to_string()));
+            .and_then(|code| {
+                self.write(&self.path(engine, digest), &code)
+                    .map_err(|error| error.to_string())
+            });
         if let Err(reason) = stored {
             tracing::debug!(folder = %self.folder.display(), %reason, "a compiled plugin was not cached");
         }
@@ -60,7 +63,10 @@ impl Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
-        self.folder.join(format!("{digest}-{:016x}-{arch}-{os}.code", hasher.finish()))
+        self.folder.join(format!(
+            "{digest}-{:016x}-{arch}-{os}.code",
+            hasher.finish()
+        ))
     }
 
     /// Readers see the old entry or the new one, never half of one.
@@ -87,7 +93,10 @@ fn write_new(path: &Path, code: &[u8]) -> std::io::Result<()> {
     file.write_all(code)
 }
 
-#[allow(unsafe_code, reason = "wasmtime cannot check that precompiled code is its own; `Cache` does")]
+#[allow(
+    unsafe_code,
+    reason = "wasmtime cannot check that precompiled code is its own; `Cache` does"
+)]
 fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
     // SAFETY: the bytes must come from `Component::serialize`. They were read from a folder, and below
     // folders, that only this user (or root) can write (`check_private`), where only `Cache::store` writes

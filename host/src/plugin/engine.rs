@@ -56,8 +56,16 @@ impl Engines {
         let tools = engine(&common_config())?;
         let ticker = Ticker::start(vec![pure.clone(), tools.clone()])?;
         let cache = cache.and_then(Cache::open);
-        let inner = Inner { pure, tools, limits: limits.clone(), cache, ticker };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            pure,
+            tools,
+            limits: limits.clone(),
+            cache,
+            ticker,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Ticks since the start: about one a millisecond.
@@ -77,7 +85,12 @@ impl Engines {
     }
 
     /// Machine code for checked `bytes`, from the cache where it has them.
-    pub(super) fn compile(&self, world: World, bytes: &[u8], digest: &str) -> wasmtime::Result<Component> {
+    pub(super) fn compile(
+        &self,
+        world: World,
+        bytes: &[u8],
+        digest: &str,
+    ) -> wasmtime::Result<Component> {
         let engine = self.of(world);
         let Some(cache) = &self.inner.cache else {
             return Component::new(engine, bytes);
@@ -93,7 +106,9 @@ impl Engines {
 
 impl fmt::Debug for Engines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engines").field("ticks", &self.ticks()).finish_non_exhaustive()
+        f.debug_struct("Engines")
+            .field("ticks", &self.ticks())
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,8 +164,14 @@ impl Ticker {
         let thread = std::thread::Builder::new()
             .name("lapidary-ticker".into())
             .spawn(move || tick(&engines, &ticks, &stopped))
-            .map_err(|source| Error::io("plugin ticker", "cannot start its thread").with_source(source))?;
-        Ok(Self { count, stop: Some(stop), thread: Some(thread) })
+            .map_err(|source| {
+                Error::io("plugin ticker", "cannot start its thread").with_source(source)
+            })?;
+        Ok(Self {
+            count,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 }
 
@@ -180,7 +201,11 @@ mod tests {
         let engines = Engines::new(&Limits::default(), None).expect("engines");
         let before = engines.ticks();
         std::thread::sleep(Duration::from_millis(200));
-        assert!(engines.ticks() > before + 10, "{} ticks in 200 ms", engines.ticks() - before);
+        assert!(
+            engines.ticks() > before + 10,
+            "{} ticks in 200 ms",
+            engines.ticks() - before
+        );
         let count = Arc::clone(&engines.inner.ticker.count);
         drop(engines);
         // The thread's own clone is gone with the thread.

@@ -41,8 +41,15 @@ impl Format {
         let (sandbox, component) = checked.compile(engines)?;
         let abi = abi::format(&sandbox, &component)?;
         let description = abi.describe(&sandbox)?;
-        let inner = Inner { abi, sandbox, info: checked.info, description };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            abi,
+            sandbox,
+            info: checked.info,
+            description,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// What the format says of itself, read once.
@@ -60,7 +67,9 @@ impl Format {
     /// # Errors
     /// `Invalid` and `Unsupported` as the format says, `Plugin` when it breaks, `Cancelled`.
     pub fn render(&self, request: &RenderRequest<'_>, interrupt: &Interrupt) -> Result<Rendered> {
-        self.inner.abi.render(&self.inner.sandbox, request, interrupt)
+        self.inner
+            .abi
+            .render(&self.inner.sandbox, request, interrupt)
     }
 
     /// A parser of one generation, in an instance of its own.
@@ -75,14 +84,22 @@ impl Format {
         tools: &[ToolSpec],
         interrupt: &Interrupt,
     ) -> Result<Parser> {
-        let abi = self.inner.abi.open(&self.inner.sandbox, prefix, tools, interrupt)?;
-        Ok(Parser { sandbox: self.inner.sandbox.clone(), abi: Some(abi) })
+        let abi = self
+            .inner
+            .abi
+            .open(&self.inner.sandbox, prefix, tools, interrupt)?;
+        Ok(Parser {
+            sandbox: self.inner.sandbox.clone(),
+            abi: Some(abi),
+        })
     }
 }
 
 impl fmt::Debug for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Format").field("info", self.info()).finish_non_exhaustive()
+        f.debug_struct("Format")
+            .field("info", self.info())
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,6 +147,8 @@ impl Parser {
 
 impl fmt::Debug for Parser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parser").field("usable", &self.abi.is_some()).finish_non_exhaustive()
+        f.debug_struct("Parser")
+            .field("usable", &self.abi.is_some())
+            .finish_non_exhaustive()
     }
 }

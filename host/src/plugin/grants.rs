@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::shape::{Extern, Shape};
-use super::{Check, subject};
 use super::world::{Interface, World};
+use super::{Check, subject};
 use crate::error::{Error, Result};
 
 /// A capability that a tool plugin may be given.
@@ -37,10 +37,16 @@ impl FromStr for Grant {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|grant| grant.name() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            Error::invalid(format!("grant \"{text}\""), format!("expected one of: {known}"))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|grant| grant.name() == text)
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::name).join(", ");
+                Error::invalid(
+                    format!("grant \"{text}\""),
+                    format!("expected one of: {known}"),
+                )
+            })
     }
 }
 
@@ -72,21 +78,26 @@ impl Grants {
     /// Refuses a component that imports more than its world and these grants allow.
     pub(super) fn check(&self, name: &str, world: World, shape: &Shape) -> Result<()> {
         shape.imports.iter().try_for_each(|import| {
-            self.check_import(world, import)
-                .map_err(|reason| Error::invalid(subject(name), format!("asks for {}, {reason}", import.name)))
+            self.check_import(world, import).map_err(|reason| {
+                Error::invalid(subject(name), format!("asks for {}, {reason}", import.name))
+            })
         })
     }
 
     fn check_import(&self, world: World, import: &Extern) -> Check<()> {
-        let ours = Interface::ours(&import.name).filter(|interface| interface.fits()).map(|i| i.name);
+        let ours = Interface::ours(&import.name)
+            .filter(|interface| interface.fits())
+            .map(|i| i.name);
         match (world, ours) {
             (_, Some("types" | "events")) if !import.acts => Ok(()),
             (World::ToolProvider, Some("log")) => Ok(()),
             (World::ToolProvider, Some("clock")) => self.require(Grant::Clock),
-            (World::ChatFormat, _) => Err("but a chat format only computes and may import nothing".into()),
-            (World::ToolProvider, _) => {
-                Err("which this host does not have; it has log, and clock with --grant clock".into())
+            (World::ChatFormat, _) => {
+                Err("but a chat format only computes and may import nothing".into())
             }
+            (World::ToolProvider, _) => Err(
+                "which this host does not have; it has log, and clock with --grant clock".into(),
+            ),
         }
     }
 

@@ -28,7 +28,10 @@ pub struct PluginInfo {
     pub size_bytes: usize,
 }
 
-fn world_name<S: serde::Serializer>(world: &World, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn world_name<S: serde::Serializer>(
+    world: &World,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     serializer.serialize_str(world.name())
 }
 
@@ -61,11 +64,20 @@ pub(super) fn describe(name: &str, bytes: &[u8], shape: &Shape) -> Result<Plugin
 /// # Errors
 /// `Invalid` for bytes that are no whole component, `Limit("component_bytes_max")`.
 pub fn function_imports(bytes: &[u8]) -> Result<Vec<String>> {
-    Ok(acting(&Shape::read("component", bytes, &Limits::default())?))
+    Ok(acting(&Shape::read(
+        "component",
+        bytes,
+        &Limits::default(),
+    )?))
 }
 
 fn acting(shape: &Shape) -> Vec<String> {
-    shape.imports.iter().filter(|import| import.acts).map(|import| import.name.clone()).collect()
+    shape
+        .imports
+        .iter()
+        .filter(|import| import.acts)
+        .map(|import| import.name.clone())
+        .collect()
 }
 
 fn digest(bytes: &[u8]) -> String {

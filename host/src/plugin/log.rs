@@ -25,7 +25,11 @@ const QUOTE_CHARS_MAX: usize = 1_000;
 
 impl LogBuffer {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { lines: Vec::new(), left_bytes: bytes_max, cut_bytes: 0 }
+        Self {
+            lines: Vec::new(),
+            left_bytes: bytes_max,
+            cut_bytes: 0,
+        }
     }
 
     /// What was logged so far; the next call starts with an empty buffer of `bytes_max`.
@@ -46,7 +50,10 @@ impl LogBuffer {
     /// The last lines, for an error.
     pub(super) fn tail(&self) -> Option<String> {
         let last = self.lines.len().saturating_sub(3);
-        let lines: Vec<&str> = self.lines[last..].iter().map(|(_, line)| line.as_str()).collect();
+        let lines: Vec<&str> = self.lines[last..]
+            .iter()
+            .map(|(_, line)| line.as_str())
+            .collect();
         (!lines.is_empty()).then(|| printable(&lines.join(" | ")))
     }
 
@@ -56,7 +63,11 @@ impl LogBuffer {
             publish(plugin, *level, &printable(line));
         }
         if self.cut_bytes > 0 {
-            tracing::warn!(plugin, bytes = self.cut_bytes, "log cut; raise plugin_log_bytes_max to see it");
+            tracing::warn!(
+                plugin,
+                bytes = self.cut_bytes,
+                "log cut; raise plugin_log_bytes_max to see it"
+            );
         }
     }
 }
@@ -82,7 +93,11 @@ pub(super) fn printable(text: &str) -> String {
 fn plain(character: char) -> char {
     // Bidirectional controls could reorder what a person reads.
     let reorders = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if character.is_control() || reorders { ' ' } else { character }
+    if character.is_control() || reorders {
+        ' '
+    } else {
+        character
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +117,9 @@ mod tests {
     #[test]
     fn a_guest_cannot_send_escape_sequences_to_a_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
-        assert_eq!(printable(&"x".repeat(5_000)).chars().count(), QUOTE_CHARS_MAX + 1);
+        assert_eq!(
+            printable(&"x".repeat(5_000)).chars().count(),
+            QUOTE_CHARS_MAX + 1
+        );
     }
 }

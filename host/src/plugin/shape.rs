@@ -30,7 +30,12 @@ impl Shape {
         let max = limits.component_bytes_max;
         if bytes.len() > max {
             let found = format!("{} bytes", bytes.len());
-            return Err(Error::limit("component_bytes_max", subject(name), max, found));
+            return Err(Error::limit(
+                "component_bytes_max",
+                subject(name),
+                max,
+                found,
+            ));
         }
         check_kind(name, bytes)?;
         read_externs(bytes).map_err(|source| broken(name, source))
@@ -39,7 +44,8 @@ impl Shape {
 
 fn broken(name: &str, source: wasmparser::BinaryReaderError) -> Error {
     let at = source.offset();
-    let detail = format!("expected a whole WebAssembly component, found one that is broken at byte {at}");
+    let detail =
+        format!("expected a whole WebAssembly component, found one that is broken at byte {at}");
     Error::invalid(subject(name), detail).with_source(source)
 }
 
@@ -65,7 +71,10 @@ fn read_externs(bytes: &[u8]) -> wasmparser::Result<Shape> {
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
         match &payload {
-            Payload::Version { encoding: Encoding::Component | Encoding::Module, .. } => depth += 1,
+            Payload::Version {
+                encoding: Encoding::Component | Encoding::Module,
+                ..
+            } => depth += 1,
             Payload::End(_) => depth -= 1,
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section.clone() {
@@ -99,17 +108,24 @@ impl Names {
             let acts = types.is_none_or(|types| import_acts(types, &name));
             Extern { name, acts }
         });
-        Shape { imports: imports.collect(), exports: self.exports }
+        Shape {
+            imports: imports.collect(),
+            exports: self.exports,
+        }
     }
 }
 
 fn import_acts(types: TypesRef<'_>, name: &str) -> bool {
-    types.component_item_for_import(name).is_none_or(|item| acts(types, item.ty))
+    types
+        .component_item_for_import(name)
+        .is_none_or(|item| acts(types, item.ty))
 }
 
 fn acts(types: TypesRef<'_>, entity: ComponentEntityType) -> bool {
     match entity {
-        ComponentEntityType::Type { created, .. } => matches!(created, ComponentAnyTypeId::Resource(_)),
+        ComponentEntityType::Type { created, .. } => {
+            matches!(created, ComponentAnyTypeId::Resource(_))
+        }
         ComponentEntityType::Instance(id) => {
             types[id].exports.values().any(|item| acts(types, item.ty))
         }

@@ -8,8 +8,8 @@ use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDe
 use super::engine::{Engines, INSTANCES_MAX, STACK_BYTES};
 use super::interrupt::Interrupt;
 use super::log::{LogBuffer, printable};
-use super::world::World;
 use super::subject;
+use super::world::World;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
@@ -34,7 +34,11 @@ pub(super) struct State {
 
 impl Sandbox {
     pub(super) fn new(name: &str, world: World, engines: &Engines) -> Self {
-        Self { name: name.to_owned(), world, engines: engines.clone() }
+        Self {
+            name: name.to_owned(),
+            world,
+            engines: engines.clone(),
+        }
     }
 
     /// A fresh store, with nothing in it yet.
@@ -70,7 +74,10 @@ impl Sandbox {
         store.set_epoch_deadline(1);
         store.set_hostcall_fuel(self.copy_bytes_max(handed_bytes));
         let outcome = call(store);
-        let log = store.data_mut().log.take(self.limits().plugin_log_bytes_max);
+        let log = store
+            .data_mut()
+            .log
+            .take(self.limits().plugin_log_bytes_max);
         let outcome = outcome.map_err(|error| self.explain(error, &log));
         log.publish(&self.name);
         outcome
@@ -83,7 +90,10 @@ impl Sandbox {
 
     /// A component that says it is of our world and is not.
     pub(super) fn mismatch(&self, error: wasmtime::Error) -> Error {
-        let detail = format!("does not fit the contract: {}", printable(&format!("{error:#}")));
+        let detail = format!(
+            "does not fit the contract: {}",
+            printable(&format!("{error:#}"))
+        );
         self.fault(detail).with_source(error)
     }
 
@@ -94,7 +104,12 @@ impl Sandbox {
     /// Tells why the machine ended a call.
     fn explain(&self, error: wasmtime::Error, log: &LogBuffer) -> Error {
         if error.is::<PoolConcurrencyLimitError>() {
-            return Error::limit("plugin_instances_max", self.subject(), INSTANCES_MAX, "one more");
+            return Error::limit(
+                "plugin_instances_max",
+                self.subject(),
+                INSTANCES_MAX,
+                "one more",
+            );
         }
         let mut detail = match error.downcast_ref::<Stop>() {
             Some(Stop::Cancelled) => return Error::cancelled(self.subject()),
@@ -113,7 +128,9 @@ impl Sandbox {
             Stop::Cancelled => "cancelled".to_owned(),
             Stop::Late => {
                 let (ms, field) = (self.call_time().as_millis(), self.call_time_field());
-                format!("expected an answer within {ms} ms, found none; it loops, or {field} must be raised")
+                format!(
+                    "expected an answer within {ms} ms, found none; it loops, or {field} must be raised"
+                )
             }
             Stop::Memory { wanted_bytes } => format!(
                 "expected at most {} bytes of memory, found {wanted_bytes}; raise plugin_memory_bytes_max",
@@ -133,7 +150,9 @@ impl Sandbox {
         // Tested by the hostile suite, in case wasmtime changes its words.
         if cause.starts_with("too much data is being copied") {
             let max = self.limits().plugin_copy_bytes_max;
-            return format!("expected at most {max} bytes to be handed over, found more; raise plugin_copy_bytes_max");
+            return format!(
+                "expected at most {max} bytes to be handed over, found more; raise plugin_copy_bytes_max"
+            );
         }
         format!("broke the contract: {}", printable(&cause))
     }
@@ -158,7 +177,9 @@ impl Sandbox {
 
     /// A prompt repeats its conversation, with quotes that are longer than JSON's.
     fn copy_bytes_max(&self, handed_bytes: usize) -> usize {
-        self.limits().plugin_copy_bytes_max.saturating_add(handed_bytes.saturating_mul(2))
+        self.limits()
+            .plugin_copy_bytes_max
+            .saturating_add(handed_bytes.saturating_mul(2))
     }
 }
 
@@ -180,9 +201,15 @@ fn trap(error: &wasmtime::Error) -> Option<String> {
     let trap = error.downcast_ref::<Trap>()?;
     let kib = STACK_BYTES >> 10;
     Some(match trap {
-        Trap::UnreachableCodeReached => "panicked (it reached an unreachable instruction)".to_owned(),
-        Trap::StackOverflow => format!("expected at most {kib} KiB of stack, found more; it recurses too deep"),
-        Trap::MemoryOutOfBounds => "reached outside its memory (a stack overflow may look so)".to_owned(),
+        Trap::UnreachableCodeReached => {
+            "panicked (it reached an unreachable instruction)".to_owned()
+        }
+        Trap::StackOverflow => {
+            format!("expected at most {kib} KiB of stack, found more; it recurses too deep")
+        }
+        Trap::MemoryOutOfBounds => {
+            "reached outside its memory (a stack overflow may look so)".to_owned()
+        }
         other => format!("trapped: {other}"),
     })
 }
@@ -227,8 +254,15 @@ impl Bounds {
 }
 
 impl ResourceLimiter for Bounds {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let wanted_bytes = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted_bytes = self
+            .memory_bytes
+            .saturating_add(desired.saturating_sub(current));
         if wanted_bytes > self.memory_bytes_max {
             return Err(Stop::Memory { wanted_bytes }.into());
         }
@@ -236,9 +270,17 @@ impl ResourceLimiter for Bounds {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if desired > self.table_elements_max {
-            return Err(Stop::Table { wanted_elements: desired }.into());
+            return Err(Stop::Table {
+                wanted_elements: desired,
+            }
+            .into());
         }
         Ok(true)
     }

@@ -39,8 +39,15 @@ impl ToolPlugin {
         let (sandbox, component) = checked.compile(engines)?;
         let abi = abi::tools(&sandbox, &component)?;
         let specs = abi.definitions(&sandbox)?;
-        let inner = Inner { abi, sandbox, info: checked.info, specs };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            abi,
+            sandbox,
+            info: checked.info,
+            specs,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// What the model is told of the tools, read once.
@@ -71,6 +78,8 @@ impl ToolPlugin {
 
 impl fmt::Debug for ToolPlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ToolPlugin").field("info", self.info()).finish_non_exhaustive()
+        f.debug_struct("ToolPlugin")
+            .field("info", self.info())
+            .finish_non_exhaustive()
     }
 }

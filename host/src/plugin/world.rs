@@ -41,23 +41,36 @@ impl World {
     ///
     /// A version fits when it has our minor version: within one, releases only add.
     pub(super) fn detect(name: &str, shape: &Shape) -> Result<(Self, String)> {
-        let ours: Vec<Interface<'_>> = shape.exports.iter().filter_map(|e| Interface::ours(e)).collect();
+        let ours: Vec<Interface<'_>> = shape
+            .exports
+            .iter()
+            .filter_map(|e| Interface::ours(e))
+            .collect();
         let fits = |world: &Self| world.exports().iter().all(|wanted| has(&ours, wanted));
         let mut worlds = Self::ALL.into_iter().filter(fits);
         let Some(world) = worlds.next() else {
             return Err(refusal(name, shape, &ours));
         };
         if let Some(other) = worlds.next() {
-            let detail = format!("is a {} and a {}; make it two components", world.name(), other.name());
+            let detail = format!(
+                "is a {} and a {}; make it two components",
+                world.name(),
+                other.name()
+            );
             return Err(Error::unsupported(subject(name), detail));
         }
-        let version = ours.iter().find(|i| i.name == world.exports()[0]).map_or(CONTRACT_TEXT, |i| i.version);
+        let version = ours
+            .iter()
+            .find(|i| i.name == world.exports()[0])
+            .map_or(CONTRACT_TEXT, |i| i.version);
         Ok((world, version.to_owned()))
     }
 }
 
 fn has(interfaces: &[Interface<'_>], wanted: &str) -> bool {
-    interfaces.iter().any(|found| found.name == wanted && found.fits())
+    interfaces
+        .iter()
+        .any(|found| found.name == wanted && found.fits())
 }
 
 /// Why no world fits: what there is, what there should be, and what to do.
@@ -71,11 +84,16 @@ fn refusal(name: &str, shape: &Shape, ours: &[Interface<'_>]) -> Error {
             foreign.way_out()
         ),
         (None, Some((world, missing))) => {
-            format!("expected a {}, which also exports {missing}; it exports {found}", world.name())
+            format!(
+                "expected a {}, which also exports {missing}; it exports {found}",
+                world.name()
+            )
         }
         (None, None) => {
             let known = list(World::ALL.into_iter().map(World::name));
-            format!("expected one of the worlds {known} of {PACKAGE}@{CONTRACT_TEXT}; it exports {found}")
+            format!(
+                "expected one of the worlds {known} of {PACKAGE}@{CONTRACT_TEXT}; it exports {found}"
+            )
         }
     };
     Error::unsupported(subject(name), detail)
@@ -85,7 +103,11 @@ fn refusal(name: &str, shape: &Shape, ours: &[Interface<'_>]) -> Error {
 fn nearest(ours: &[Interface<'_>]) -> Option<(World, String)> {
     let partly = |world: &World| world.exports().iter().any(|wanted| has(ours, wanted));
     let world = World::ALL.into_iter().find(partly)?;
-    let missing = world.exports().iter().copied().filter(|wanted| !has(ours, wanted));
+    let missing = world
+        .exports()
+        .iter()
+        .copied()
+        .filter(|wanted| !has(ours, wanted));
     Some((world, list(missing)))
 }
 
@@ -94,7 +116,11 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     match names.len() {
         0 => "nothing".to_owned(),
-        count if count > NAMES_MAX => format!("{} and {} more", names[..NAMES_MAX].join(", "), count - NAMES_MAX),
+        count if count > NAMES_MAX => format!(
+            "{} and {} more",
+            names[..NAMES_MAX].join(", "),
+            count - NAMES_MAX
+        ),
         _ => names.join(", "),
     }
 }
@@ -121,7 +147,9 @@ impl<'a> Interface<'a> {
 
     fn way_out(self) -> &'static str {
         match Version::parse(self.version) {
-            Some(version) if version > CONTRACT => "update lapidary, or build the plugin for this contract",
+            Some(version) if version > CONTRACT => {
+                "update lapidary, or build the plugin for this contract"
+            }
             Some(_) | None => "build the plugin for this contract",
         }
     }
@@ -149,7 +177,13 @@ mod tests {
 
     fn detect(exports: &[&str]) -> Result<(World, String)> {
         let exports = exports.iter().map(|&e| e.to_owned()).collect();
-        World::detect("x", &Shape { imports: Vec::new(), exports })
+        World::detect(
+            "x",
+            &Shape {
+                imports: Vec::new(),
+                exports,
+            },
+        )
     }
 
     #[test]
@@ -171,13 +205,21 @@ mod tests {
     #[test]
     fn half_a_format_is_told_what_is_missing() {
         let error = detect(&["lapidary:plugin/template@0.1.0"]).expect_err("half a format");
-        assert!(error.to_string().contains("expected a chat-format, which also exports format, parser"));
+        assert!(
+            error
+                .to_string()
+                .contains("expected a chat-format, which also exports format, parser")
+        );
     }
 
     #[test]
     fn a_stranger_is_told_the_worlds() {
         let error = detect(&["wasi:cli/run@0.2.0"]).expect_err("a command");
-        assert!(error.to_string().contains("chat-format, tool-provider of lapidary:plugin@0.1.0"));
+        assert!(
+            error
+                .to_string()
+                .contains("chat-format, tool-provider of lapidary:plugin@0.1.0")
+        );
         assert!(error.to_string().contains("it exports wasi:cli/run@0.2.0"));
     }
 }

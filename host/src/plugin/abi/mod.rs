@@ -53,7 +53,8 @@ pub(super) trait ToolsAbi: Send + Sync {
     fn definitions(&self, sandbox: &Sandbox) -> Result<Vec<ToolSpec>>;
 
     /// One call, in a store of its own.
-    fn call(&self, sandbox: &Sandbox, call: &ToolCall, interrupt: &Interrupt) -> Result<ToolResult>;
+    fn call(&self, sandbox: &Sandbox, call: &ToolCall, interrupt: &Interrupt)
+    -> Result<ToolResult>;
 }
 
 /// The format in `component`, whose contract version was found to fit.

@@ -5,9 +5,9 @@ use crate::chat::{
     Content, Conversation, MediaKind, Message, Part, Role, Thinking, ToolCall, ToolSpec, ToolTraits,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::plugin::{Check, json};
 use crate::plugin::log::printable;
 use crate::plugin::store::Sandbox;
+use crate::plugin::{Check, json};
 
 /// The guest's failure, as ours: whoever must act, with the plugin's stable code in the text.
 pub(super) fn failure(sandbox: &Sandbox, error: wit::Error) -> Error {
@@ -31,7 +31,8 @@ pub(super) fn messages(conversation: &Conversation) -> Result<Vec<wit::Message>>
     let numbered = conversation.messages.iter().enumerate();
     numbered
         .map(|(index, from)| {
-            message(from, &mut media).map_err(|reason| Error::invalid(format!("message {index}"), reason))
+            message(from, &mut media)
+                .map_err(|reason| Error::invalid(format!("message {index}"), reason))
         })
         .collect()
 }
@@ -40,9 +41,17 @@ fn message(from: &Message, media: &mut u32) -> Check<wit::Message> {
     Ok(wit::Message {
         role: role(from.role),
         name: from.name.clone(),
-        content: from.content.as_ref().map(|content| content_to(content, media)).transpose()?,
+        content: from
+            .content
+            .as_ref()
+            .map(|content| content_to(content, media))
+            .transpose()?,
         reasoning: from.reasoning.clone(),
-        tool_calls: from.tool_calls.iter().map(tool_call).collect::<Check<_>>()?,
+        tool_calls: from
+            .tool_calls
+            .iter()
+            .map(tool_call)
+            .collect::<Check<_>>()?,
         tool_call_id: from.tool_call_id.clone(),
     })
 }
@@ -60,7 +69,9 @@ fn role(from: Role) -> wit::Role {
 fn content_to(from: &Content, media: &mut u32) -> Check<wit::Content> {
     Ok(match from {
         Content::Text(text) => wit::Content::Text(text.clone()),
-        Content::Parts(parts) => wit::Content::Parts(parts.iter().map(|part| part_to(part, media)).collect()),
+        Content::Parts(parts) => {
+            wit::Content::Parts(parts.iter().map(|part| part_to(part, media)).collect())
+        }
         Content::Structured(value) => wit::Content::Structured(json::object_text(value)?),
     })
 }
@@ -71,7 +82,10 @@ fn part_to(from: &Part, media: &mut u32) -> wit::Part {
         Part::Media(item) => {
             let index = *media;
             *media += 1;
-            wit::Part::Media(wit::MediaRef { index, kind: media_kind(item.kind) })
+            wit::Part::Media(wit::MediaRef {
+                index,
+                kind: media_kind(item.kind),
+            })
         }
     }
 }
@@ -88,13 +102,21 @@ pub(super) fn media_kind(from: MediaKind) -> wit::MediaKind {
 pub(super) fn tool_call(from: &ToolCall) -> Check<wit::ToolCall> {
     let arguments = json::object_text(&from.arguments)
         .map_err(|reason| format!("arguments of {}: {reason}", printable(&from.name)))?;
-    Ok(wit::ToolCall { id: from.id.clone(), name: from.name.clone(), arguments })
+    Ok(wit::ToolCall {
+        id: from.id.clone(),
+        name: from.name.clone(),
+        arguments,
+    })
 }
 
 /// Tools as a guest is told of them.
 pub(super) fn definitions(tools: &[ToolSpec]) -> Result<Vec<wit::ToolDefinition>> {
-    let invalid = |tool: &ToolSpec, reason| Error::invalid(format!("tool \"{}\"", tool.name), reason);
-    tools.iter().map(|tool| definition(tool).map_err(|reason| invalid(tool, reason))).collect()
+    let invalid =
+        |tool: &ToolSpec, reason| Error::invalid(format!("tool \"{}\"", tool.name), reason);
+    tools
+        .iter()
+        .map(|tool| definition(tool).map_err(|reason| invalid(tool, reason)))
+        .collect()
 }
 
 fn definition(from: &ToolSpec) -> Check<wit::ToolDefinition> {
@@ -119,7 +141,8 @@ fn traits_to(from: ToolTraits) -> wit::ToolTraits {
 
 /// A tool that a plugin offers. The error says what is wrong with it.
 pub(super) fn spec(from: wit::ToolDefinition) -> Check<ToolSpec> {
-    let told = |what: &str, reason: String| format!("{what} of tool {}: {reason}", printable(&from.name));
+    let told =
+        |what: &str, reason: String| format!("{what} of tool {}: {reason}", printable(&from.name));
     if from.name.is_empty() {
         return Err("expected a name for each tool, found an empty one".into());
     }
@@ -127,7 +150,13 @@ pub(super) fn spec(from: wit::ToolDefinition) -> Check<ToolSpec> {
     let response = from.response.as_deref().map(json::object).transpose();
     let response = response.map_err(|reason| told("response", reason))?;
     let traits = traits_from(from.traits);
-    Ok(ToolSpec { name: from.name, description: from.description, parameters, response, traits })
+    Ok(ToolSpec {
+        name: from.name,
+        description: from.description,
+        parameters,
+        response,
+        traits,
+    })
 }
 
 fn traits_from(from: wit::ToolTraits) -> ToolTraits {
@@ -155,9 +184,10 @@ pub(super) fn content_from(from: wit::Content) -> Check<Content> {
 fn part_from(from: wit::Part) -> Check<Part> {
     match from {
         wit::Part::Text(text) => Ok(Part::Text(text)),
-        wit::Part::Media(media) => {
-            Err(format!("expected text, found media {}; a tool has no media to refer to", media.index))
-        }
+        wit::Part::Media(media) => Err(format!(
+            "expected text, found media {}; a tool has no media to refer to",
+            media.index
+        )),
     }
 }
 
@@ -171,7 +201,10 @@ pub(super) fn thinking(from: Thinking) -> wit::Thinking {
 /// About the bytes that a guest is told of the tools.
 pub(super) fn tool_bytes(tools: &[wit::ToolDefinition]) -> usize {
     let one = |tool: &wit::ToolDefinition| {
-        tool.name.len() + tool.description.len() + tool.parameters.len() + tool.response.as_ref().map_or(0, String::len)
+        tool.name.len()
+            + tool.description.len()
+            + tool.parameters.len()
+            + tool.response.as_ref().map_or(0, String::len)
     };
     tools.iter().map(one).sum()
 }

@@ -6,18 +6,24 @@ use crate::error::Result;
 use crate::plugin::exchange::{
     FormatDescription, ParsedEvent, Piece, Rendered, StopReason, TokenPiece,
 };
-use crate::plugin::{Check, json};
 use crate::plugin::log::printable;
 use crate::plugin::store::Sandbox;
+use crate::plugin::{Check, json};
 
 /// A description whose stop tokens are control tokens.
 pub(super) fn description(
     sandbox: &Sandbox,
     from: exports::format::Description,
 ) -> Result<FormatDescription> {
-    let stray = from.stop_tokens.iter().find(|stop| !from.control_tokens.contains(stop));
+    let stray = from
+        .stop_tokens
+        .iter()
+        .find(|stop| !from.control_tokens.contains(stop));
     if let Some(stray) = stray {
-        let detail = format!("expected its stop tokens among its control tokens, found {}", printable(stray));
+        let detail = format!(
+            "expected its stop tokens among its control tokens, found {}",
+            printable(stray)
+        );
         return Err(sandbox.fault(detail));
     }
     Ok(FormatDescription {
@@ -35,11 +41,14 @@ pub(super) fn rendered(
 ) -> Result<Rendered> {
     let media: Vec<&Media> = conversation.media().collect();
     let pieces = from.pieces.into_iter().map(|from| piece(from, &media));
-    let pieces = pieces.collect::<Check<Vec<Piece>>>().map_err(|reason| sandbox.fault(reason))?;
+    let pieces = pieces
+        .collect::<Check<Vec<Piece>>>()
+        .map_err(|reason| sandbox.fault(reason))?;
     let open_turn = from.open_turn as usize;
     if open_turn > pieces.len() {
         let count = pieces.len();
-        let detail = format!("expected an open turn within the prompt's {count} pieces, found {open_turn}");
+        let detail =
+            format!("expected an open turn within the prompt's {count} pieces, found {open_turn}");
         return Err(sandbox.fault(detail));
     }
     Ok(Rendered { pieces, open_turn })
@@ -57,8 +66,14 @@ fn media_piece(from: wit::MediaRef, media: &[&Media]) -> Check<Piece> {
     let index = from.index as usize;
     match media.get(index) {
         Some(item) if super::convert::media_kind(item.kind) == from.kind => Ok(Piece::Media(index)),
-        Some(item) => Err(format!("expected media {index} to be {:?}, found {:?}", item.kind, from.kind)),
-        None => Err(format!("expected one of {} media items, found media {index}", media.len())),
+        Some(item) => Err(format!(
+            "expected media {index} to be {:?}, found {:?}",
+            item.kind, from.kind
+        )),
+        None => Err(format!(
+            "expected one of {} media items, found media {index}",
+            media.len()
+        )),
     }
 }
 
@@ -81,28 +96,43 @@ pub(super) fn stop_reason(from: StopReason) -> wit_events::StopReason {
 
 /// Events whose complete calls carry objects.
 pub(super) fn parsed(sandbox: &Sandbox, from: Vec<wit_events::Event>) -> Result<Vec<ParsedEvent>> {
-    from.into_iter().map(event).collect::<Check<_>>().map_err(|reason| sandbox.fault(reason))
+    from.into_iter()
+        .map(event)
+        .collect::<Check<_>>()
+        .map_err(|reason| sandbox.fault(reason))
 }
 
 fn event(from: wit_events::Event) -> Check<ParsedEvent> {
     Ok(match from {
         wit_events::Event::Text(text) => ParsedEvent::Text(text),
         wit_events::Event::Thought(text) => ParsedEvent::Thought(text),
-        wit_events::Event::CallStart(call) => {
-            ParsedEvent::CallStart { index: call.index as usize, name: call.name }
-        }
-        wit_events::Event::CallDelta(call) => {
-            ParsedEvent::CallDelta { index: call.index as usize, json: call.json_delta }
-        }
+        wit_events::Event::CallStart(call) => ParsedEvent::CallStart {
+            index: call.index as usize,
+            name: call.name,
+        },
+        wit_events::Event::CallDelta(call) => ParsedEvent::CallDelta {
+            index: call.index as usize,
+            json: call.json_delta,
+        },
         wit_events::Event::CallEnd(call) => call_end(call)?,
-        wit_events::Event::Malformed(found) => {
-            ParsedEvent::Malformed { raw: found.raw, code: found.code, message: found.message }
-        }
+        wit_events::Event::Malformed(found) => ParsedEvent::Malformed {
+            raw: found.raw,
+            code: found.code,
+            message: found.message,
+        },
     })
 }
 
 fn call_end(from: wit_events::CallEnd) -> Check<ParsedEvent> {
-    let arguments = json::object(&from.arguments)
-        .map_err(|reason| format!("arguments of the call to {}: {reason}", printable(&from.name)))?;
-    Ok(ParsedEvent::CallEnd { index: from.index as usize, name: from.name, arguments })
+    let arguments = json::object(&from.arguments).map_err(|reason| {
+        format!(
+            "arguments of the call to {}: {reason}",
+            printable(&from.name)
+        )
+    })?;
+    Ok(ParsedEvent::CallEnd {
+        index: from.index as usize,
+        name: from.name,
+        arguments,
+    })
 }

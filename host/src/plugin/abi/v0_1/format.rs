@@ -23,8 +23,12 @@ impl FormatV01 {
     pub(in crate::plugin) fn link(sandbox: &Sandbox, component: &Component) -> Result<Self> {
         // Empty, and it stays so: a format only computes.
         let linker = Linker::new(component.engine());
-        let guest = linker.instantiate_pre(component).and_then(ChatFormatPre::new);
-        Ok(Self { guest: guest.map_err(|error| sandbox.mismatch(error))? })
+        let guest = linker
+            .instantiate_pre(component)
+            .and_then(ChatFormatPre::new);
+        Ok(Self {
+            guest: guest.map_err(|error| sandbox.mismatch(error))?,
+        })
     }
 }
 
@@ -69,11 +73,18 @@ impl FormatAbi for FormatV01 {
         let mut store = sandbox.store(interrupt);
         let (guest, sequence) = sandbox.enter(&mut store, 0, |store| {
             let guest = self.guest.instantiate(&mut *store)?;
-            let opened = guest.lapidary_plugin_parser().session().call_open(store, &asked)?;
+            let opened = guest
+                .lapidary_plugin_parser()
+                .session()
+                .call_open(store, &asked)?;
             Ok((guest, opened))
         })?;
         let sequence = sequence.map_err(|error| convert::failure(sandbox, error))?;
-        Ok(Box::new(ParserV01 { store, guest, sequence }))
+        Ok(Box::new(ParserV01 {
+            store,
+            guest,
+            sequence,
+        }))
     }
 }
 
@@ -109,17 +120,29 @@ impl ParserAbi for ParserV01 {
         let pieces = events::token_pieces(pieces);
         let (guest, sequence) = (&self.guest, self.sequence);
         let parsed = sandbox.enter(&mut self.store, 0, |store| {
-            guest.lapidary_plugin_parser().session().call_push(store, sequence, &pieces)
+            guest
+                .lapidary_plugin_parser()
+                .session()
+                .call_push(store, sequence, &pieces)
         })?;
-        events::parsed(sandbox, parsed.map_err(|error| convert::failure(sandbox, error))?)
+        events::parsed(
+            sandbox,
+            parsed.map_err(|error| convert::failure(sandbox, error))?,
+        )
     }
 
     fn finish(&mut self, sandbox: &Sandbox, reason: StopReason) -> Result<Vec<ParsedEvent>> {
         let (guest, sequence) = (&self.guest, self.sequence);
         let reason = events::stop_reason(reason);
         let parsed = sandbox.enter(&mut self.store, 0, |store| {
-            guest.lapidary_plugin_parser().session().call_finish(store, sequence, reason)
+            guest
+                .lapidary_plugin_parser()
+                .session()
+                .call_finish(store, sequence, reason)
         })?;
-        events::parsed(sandbox, parsed.map_err(|error| convert::failure(sandbox, error))?)
+        events::parsed(
+            sandbox,
+            parsed.map_err(|error| convert::failure(sandbox, error))?,
+        )
     }
 }

@@ -28,7 +28,9 @@ impl log::Host for State {
 impl clock::Host for State {
     fn now(&mut self) -> clock::Datetime {
         // Before 1970 the machine's clock is not set; the contract has no word for that.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         clock::Datetime {
             seconds: now.as_secs(),
             nanoseconds: now.subsec_nanos(),

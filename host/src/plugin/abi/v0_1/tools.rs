@@ -23,7 +23,9 @@ impl ToolsV01 {
         let guest = imports::add(&mut linker)
             .and_then(|()| linker.instantiate_pre(component))
             .and_then(ToolProviderPre::new);
-        Ok(Self { guest: guest.map_err(|error| sandbox.mismatch(error))? })
+        Ok(Self {
+            guest: guest.map_err(|error| sandbox.mismatch(error))?,
+        })
     }
 }
 
@@ -34,32 +36,55 @@ impl ToolsAbi for ToolsV01 {
             let guest = self.guest.instantiate(&mut *store)?;
             guest.lapidary_plugin_tools().call_definitions(store)
         })?;
-        let specs = definitions.into_iter().map(convert::spec).collect::<Check<Vec<_>>>();
-        specs.and_then(unique).map_err(|reason| sandbox.fault(reason))
+        let specs = definitions
+            .into_iter()
+            .map(convert::spec)
+            .collect::<Check<Vec<_>>>();
+        specs
+            .and_then(unique)
+            .map_err(|reason| sandbox.fault(reason))
     }
 
-    fn call(&self, sandbox: &Sandbox, call: &ToolCall, interrupt: &Interrupt) -> Result<ToolResult> {
-        let asked = convert::tool_call(call).map_err(|reason| Error::invalid("tool call", reason))?;
+    fn call(
+        &self,
+        sandbox: &Sandbox,
+        call: &ToolCall,
+        interrupt: &Interrupt,
+    ) -> Result<ToolResult> {
+        let asked =
+            convert::tool_call(call).map_err(|reason| Error::invalid("tool call", reason))?;
         let mut store = sandbox.store(interrupt);
         let output = sandbox.enter(&mut store, asked.arguments.len(), |store| {
             let guest = self.guest.instantiate(&mut *store)?;
             guest.lapidary_plugin_tools().call_call(store, &asked)
         })?;
-        result(sandbox, call, output.map_err(|error| convert::failure(sandbox, error))?)
+        result(
+            sandbox,
+            call,
+            output.map_err(|error| convert::failure(sandbox, error))?,
+        )
     }
 }
 
 fn result(sandbox: &Sandbox, call: &ToolCall, output: ToolOutput) -> Result<ToolResult> {
     let content = convert::content_from(output.content).map_err(|reason| sandbox.fault(reason))?;
     let (id, name) = (call.id.clone(), call.name.clone());
-    Ok(ToolResult { id, name, content, is_error: output.is_error })
+    Ok(ToolResult {
+        id,
+        name,
+        content,
+        is_error: output.is_error,
+    })
 }
 
 fn unique(specs: Vec<ToolSpec>) -> Check<Vec<ToolSpec>> {
     let mut names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(format!("expected each tool's name once, found {} twice", pair[0])),
+        Some(pair) => Err(format!(
+            "expected each tool's name once, found {} twice",
+            pair[0]
+        )),
         None => Ok(specs),
     }
 }
