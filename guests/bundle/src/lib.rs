@@ -1,0 +1,34 @@
+//! Lapidary's own plugins as bytes.
+//!
+//! They are compiled from source whenever the host is; nothing binary is kept in the repository.
+
+/// Gemma 4's chat format: template and streaming parser. World `chat-format`, imports no function.
+pub const GEMMA4_FORMAT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gemma4_format.wasm"));
+
+/// The calculator. World `tool-provider`, imports no function.
+pub const TOOL_CALCULATOR: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/tool_calculator.wasm"));
+
+/// The current time. World `tool-provider`, imports the clock.
+pub const TOOL_CLOCK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tool_clock.wasm"));
+
+/// Every plugin with its name.
+#[must_use]
+pub fn all() -> &'static [(&'static str, &'static [u8])] {
+    &[
+        ("gemma4-format", GEMMA4_FORMAT),
+        ("tool-calculator", TOOL_CALCULATOR),
+        ("tool-clock", TOOL_CLOCK),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_plugin_is_a_component() {
+        for (name, bytes) in super::all() {
+            // "\0asm", then version 13 of layer 1: a component and not a core module.
+            assert_eq!(&bytes[..8], b"\0asm\x0d\0\x01\0", "{name}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Gemma 4's chat format: messages to prompt pieces, and what the model writes to events.
+//!
+//! Template and parser live in one plugin because they must agree. The component imports no function:
+//! it can do nothing but compute. Everything here also compiles natively, which is how it is tested.
+
+mod parser;
+mod template;
+mod token;
+
+pub use parser::Reader;
+pub use template::render;
+
+use lapidary_guest::{
+    ChatFormat, Description, Error, OpenRequest, RenderRequest, Rendered, export_format,
+};
+
+/// The format, as the runtime sees it.
+pub struct Gemma4;
+
+impl ChatFormat for Gemma4 {
+    type Parser = Reader;
+
+    fn describe() -> Description {
+        Description {
+            name: "gemma4".to_owned(),
+            control_tokens: token::ALL.iter().map(ToString::to_string).collect(),
+            stop_tokens: token::STOPS.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn render(request: RenderRequest) -> Result<Rendered, Error> {
+        template::render(&request)
+    }
+
+    fn open(request: OpenRequest) -> Result<Reader, Error> {
+        Ok(Reader::open(&request))
+    }
+}
+
+export_format!(Gemma4);
