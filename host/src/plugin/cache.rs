@@ -141,3 +141,95 @@ fn check_private(folder: &Path) -> Check<()> {
 fn check_private(_folder: &Path) -> Check<()> {
     Err("who can write the folder is only known on Unix".into())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const DIGEST: &str = "digest";
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("lapidary-cache-{name}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+
+        fn cache(&self) -> Cache {
+            Cache::open(self.0.clone()).expect("a private folder")
+        }
+
+        fn only_entry(&self) -> PathBuf {
+            let mut entries = fs::read_dir(&self.0).expect("the folder is there");
+            let entry = entries.next().expect("one entry").expect("readable");
+            assert!(entries.next().is_none(), "nothing else is left behind");
+            entry.path()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // A folder left in the temporary directory is no failure.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn stored(folder: &Folder, engine: &Engine) {
+        let component = Component::new(engine, b"\0asm\x0d\0\x01\0").expect("an empty component");
+        folder.cache().store(engine, DIGEST, &component);
+    }
+
+    #[test]
+    fn stored_code_is_found_again_by_the_same_engine_only() {
+        let (folder, engine) = (Folder::new("found"), Engine::default());
+        stored(&folder, &engine);
+        assert!(folder.cache().load(&engine, DIGEST).is_some());
+        assert!(folder.cache().load(&engine, "another").is_none());
+        let other =
+            Engine::new(wasmtime::Config::new().epoch_interruption(true)).expect("an engine");
+        assert!(folder.cache().load(&other, DIGEST).is_none());
+    }
+
+    #[test]
+    fn damaged_code_is_a_miss() {
+        let (folder, engine) = (Folder::new("damaged"), Engine::default());
+        stored(&folder, &engine);
+        let path = folder.only_entry();
+        let whole = fs::read(&path).expect("readable");
+        for at in [0, CHECKSUM_BYTES, whole.len() / 2, whole.len() - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, damaged).expect("writable");
+            assert!(folder.cache().load(&engine, DIGEST).is_none(), "byte {at}");
+        }
+        for length in [0, 31, 32, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).expect("writable");
+            assert!(
+                folder.cache().load(&engine, DIGEST).is_none(),
+                "{length} bytes"
+            );
+        }
+        stored(&folder, &engine);
+        assert!(folder.cache().load(&engine, DIGEST).is_some());
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_no_cache() {
+        let folder = Folder::new("shared");
+        let below = folder.0.join("below");
+        assert!(Cache::open(below.clone()).is_some());
+        for mode in [0o770, 0o702] {
+            fs::set_permissions(&below, fs::Permissions::from_mode(mode)).expect("ours");
+            assert!(Cache::open(below.clone()).is_none(), "mode {mode:o}");
+        }
+        fs::set_permissions(&below, fs::Permissions::from_mode(0o700)).expect("ours");
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).expect("ours");
+        assert!(
+            Cache::open(below).is_none(),
+            "its parent can be renamed away"
+        );
+    }
+}

@@ -52,6 +52,15 @@ impl Format {
         })
     }
 
+    /// The built-in Gemma 4 format.
+    ///
+    /// # Errors
+    /// As [`Format::load`].
+    #[cfg(feature = "embedded")]
+    pub fn builtin(engines: &Engines) -> Result<Self> {
+        Self::load("gemma4-format", lapidary_guests::GEMMA4_FORMAT, engines)
+    }
+
     /// What the format says of itself, read once.
     pub fn describe(&self) -> &FormatDescription {
         &self.inner.description

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::info::PluginInfo;
 use super::shape::{Extern, Shape};
 use super::world::{Interface, World};
 use super::{Check, subject};
@@ -60,6 +61,33 @@ impl Grants {
     /// No grants.
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// The clock alone.
+    pub fn clock() -> Self {
+        Self::none().with(Grant::Clock)
+    }
+
+    /// What a component asks for, as far as this host has it.
+    pub fn asked_by(info: &PluginInfo) -> Self {
+        let asks = |grant: &Grant| {
+            let imports = info
+                .imports
+                .iter()
+                .filter_map(|import| Interface::ours(import));
+            imports
+                .into_iter()
+                .any(|interface| interface.name == grant.name())
+        };
+        Grant::ALL
+            .into_iter()
+            .filter(asks)
+            .fold(Self::none(), Self::with)
+    }
+
+    /// Each grant in it.
+    pub fn iter(&self) -> impl Iterator<Item = Grant> {
+        self.granted.iter().copied()
     }
 
     /// The same grants and one more.

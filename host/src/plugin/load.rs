@@ -41,10 +41,20 @@ impl<'a> Checked<'a> {
         let sandbox = Sandbox::new(&self.info.name, self.info.world, engines);
         match engines.compile(self.info.world, self.bytes, &self.info.digest) {
             Ok(component) => Ok((sandbox, component)),
-            Err(error) => {
-                let detail = format!("cannot be compiled: {}", printable(&format!("{error:#}")));
-                Err(sandbox.fault(detail).with_source(error))
-            }
+            Err(error) => Err(sandbox.fault(refusal(&error)).with_source(error)),
         }
+    }
+}
+
+/// Why the compiler did not take it.
+fn refusal(error: &wasmtime::Error) -> String {
+    let cause = printable(&error.root_cause().to_string());
+    let too_large = format!("{error:#}").contains("pooling allocator");
+    match too_large {
+        true => format!(
+            "needs more to begin with than plugin_memory_bytes_max and plugin_table_elements_max \
+             allow: {cause}"
+        ),
+        false => format!("cannot be compiled: {cause}"),
     }
 }

@@ -1,0 +1,85 @@
+//! Makes components of the files beside it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// The component in `tests/hostile/<folder>/<name>.wat`.
+///
+/// Files in `component/` are whole. Those in `format/` and `tools/` replace parts of the well-behaved guest
+/// in `base/`, and are wrapped as `wasm-component-ld` wraps a compiled guest.
+pub fn component(folder: &str, name: &str) -> Vec<u8> {
+    let text = read(folder, name);
+    match folder {
+        "format" => wrap(&text, "format", "chat-format"),
+        "tools" => wrap(&text, "tools", "tool-provider"),
+        _ => wat::parse_str(&text).expect("the file is WebAssembly text"),
+    }
+}
+
+/// The well-behaved guest of `format` or `tools`.
+pub fn decent(base: &str, world: &str) -> Vec<u8> {
+    wrap("", base, world)
+}
+
+/// Every hostile file, as `folder/name`.
+pub fn files() -> BTreeSet<String> {
+    let folders = ["format", "tools", "component"].into_iter();
+    folders.flat_map(files_in).collect()
+}
+
+fn files_in(folder: &'static str) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(root().join(folder)).expect("the folder is there");
+    entries.map(move |entry| {
+        let path = entry.expect("the folder is readable").path();
+        let stem = path.file_stem().expect("a file has a name");
+        format!("{folder}/{}", stem.display())
+    })
+}
+
+fn wrap(replaced: &str, base: &str, world: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(module(replaced, &read("base", base))).expect("a module");
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve
+        .push_dir(root().join("../../wit"))
+        .expect("the contract");
+    let world = resolve
+        .select_world(&[package], Some(world))
+        .expect("a world");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
+    let encoder = ComponentEncoder::default()
+        .module(&module)
+        .expect("the module fits its world");
+    encoder.validate(true).encode().expect("a component")
+}
+
+/// Imports first, as the text format wants them; then the rest of both.
+fn module(replaced: &str, base: &str) -> String {
+    let parts = base.split(";; part ").skip(1);
+    let kept = parts.filter(|part| {
+        let name = part.lines().next().expect("a part has a name").trim();
+        !replaced.contains(&format!("{name} "))
+    });
+    let kept: Vec<&str> = kept
+        .map(|part| part.split_once('\n').map_or("", |(_, body)| body))
+        .collect();
+    let (imports, bodies): (Vec<&str>, Vec<&str>) = kept
+        .into_iter()
+        .partition(|body| body.starts_with("(import"));
+    let (own_imports, own): (Vec<&str>, Vec<&str>) = replaced
+        .lines()
+        .partition(|line| line.starts_with("(import"));
+    let all = [imports, own_imports, bodies, own].map(|texts| texts.join("\n"));
+    format!("(module {})", all.join("\n"))
+}
+
+fn read(folder: &str, name: &str) -> String {
+    let path = root().join(folder).join(name).with_extension("wat");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile")
+}

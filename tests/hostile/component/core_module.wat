@@ -1,0 +1,2 @@
+;; A module, which is what cargo makes without wasm-component-ld.
+(module (func (export "render")))

@@ -1,0 +1,15 @@
+;; 65536 pieces that are all the same 64 KiB: 4 GiB, once they are copied to the host.
+(memory $memory (export "memory") 32)
+(func $render (export "lapidary:plugin/template@0.1.0#render")
+  (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (local $at i32)
+  (local.set $at (i32.const 0x20000))
+  (loop $next
+    (i32.store8 (local.get $at) (i32.const 1))
+    (i32.store offset=4 (local.get $at) (i32.const 0x10000))
+    (i32.store offset=8 (local.get $at) (i32.const 0x10000))
+    (local.set $at (i32.add (local.get $at) (i32.const 12)))
+    (br_if $next (i32.lt_u (local.get $at) (i32.const 0xe0000))))
+  (i32.store (i32.const 68) (i32.const 0x20000))
+  (i32.store (i32.const 72) (i32.const 0x10000))
+  (i32.const 64))

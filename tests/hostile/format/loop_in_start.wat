@@ -1,0 +1,3 @@
+;; Never gets instantiated.
+(func $spin (loop $forever (br $forever)))
+(start $spin)

@@ -1,0 +1,2 @@
+;; Starts with 128 MiB.
+(memory $memory (export "memory") 2048)
