@@ -269,3 +269,17 @@ fn device_memory(providers: &[Provider]) -> ort::Result<Option<MemoryInfo<'stati
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_and_its_values_move_to_the_engine_thread() {
+        fn check<T: Send>() {}
+        check::<Graph>();
+        check::<Outputs>();
+        check::<Value>();
+        check::<GraphSource>();
+    }
+}
