@@ -69,15 +69,6 @@ pub struct Rendered {
     pub open_turn: usize,
 }
 
-/// A stretch of output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenPiece {
-    /// One control token, as spelled.
-    Control(String),
-    /// Text of other tokens.
-    Data(String),
-}
-
 /// What a stretch of output means.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParsedEvent {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use super::abi::{self, FormatAbi, ParserAbi};
 use super::engine::Engines;
-use super::exchange::{
-    FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason, TokenPiece,
-};
+use super::exchange::{FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason};
 use super::grants::Grants;
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
@@ -16,6 +14,7 @@ use super::store::Sandbox;
 use super::world::World;
 use crate::chat::ToolSpec;
 use crate::error::Result;
+use crate::text::TokenPiece;
 
 /// A loaded chat format. Clones share it; any thread may use it.
 #[derive(Clone)]

@@ -137,8 +137,37 @@ impl Grants {
     }
 }
 
+/// Grants as the operator writes them: `clock`, several with commas between them, or nothing.
+impl FromStr for Grants {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let names = text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        names.map(str::parse::<Grant>).collect()
+    }
+}
+
 impl FromIterator<Grant> for Grants {
     fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Self {
         grants.into_iter().fold(Self::none(), Self::with)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_are_read_from_a_list() {
+        assert_eq!("".parse::<Grants>().expect("none"), Grants::none());
+        assert_eq!(
+            "clock, clock".parse::<Grants>().expect("one"),
+            Grants::clock()
+        );
+        let error = "clock,root".parse::<Grants>().expect_err("no such grant");
+        assert_eq!(error.to_string(), "grant \"root\": expected one of: clock");
     }
 }

@@ -24,9 +24,7 @@ mod tools;
 mod world;
 
 pub use engine::Engines;
-pub use exchange::{
-    FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason, TokenPiece,
-};
+pub use exchange::{FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason};
 pub use format::{Format, Parser};
 pub use grants::{Grant, Grants};
 pub use info::{PluginInfo, function_imports, inspect};

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use wasmtime::component::Component;
 
-use super::exchange::{
-    FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason, TokenPiece,
-};
+use super::exchange::{FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason};
 use super::interrupt::Interrupt;
 use super::store::Sandbox;
 use crate::chat::{ToolCall, ToolResult, ToolSpec};
 use crate::error::Result;
+use crate::text::TokenPiece;
 
 /// The `chat-format` world.
 pub(super) trait FormatAbi: Send + Sync {

@@ -3,12 +3,11 @@
 use super::{exports, wit, wit_events};
 use crate::chat::{Conversation, Media};
 use crate::error::Result;
-use crate::plugin::exchange::{
-    FormatDescription, ParsedEvent, Piece, Rendered, StopReason, TokenPiece,
-};
+use crate::plugin::exchange::{FormatDescription, ParsedEvent, Piece, Rendered, StopReason};
 use crate::plugin::log::printable;
 use crate::plugin::store::Sandbox;
 use crate::plugin::{Check, json};
+use crate::text::TokenPiece;
 
 /// A description whose stop tokens are control tokens.
 pub(super) fn description(

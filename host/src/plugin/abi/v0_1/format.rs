@@ -9,10 +9,11 @@ use crate::chat::{Conversation, Message, PromptStyle, ToolSpec};
 use crate::error::Result;
 use crate::plugin::abi::{FormatAbi, ParserAbi};
 use crate::plugin::exchange::{
-    FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason, TokenPiece,
+    FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason,
 };
 use crate::plugin::interrupt::Interrupt;
 use crate::plugin::store::{Sandbox, State};
+use crate::text::TokenPiece;
 
 /// A linked format of contract 0.1.
 pub(in crate::plugin) struct FormatV01 {
