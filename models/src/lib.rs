@@ -12,7 +12,10 @@
 /// One entry of [`FILES`], from its name inside the bundle.
 macro_rules! file {
     ($name:literal) => {
-        ($name, include_bytes!(concat!("../tiny/bundle/", $name)) as &[u8])
+        (
+            $name,
+            include_bytes!(concat!("../tiny/bundle/", $name)) as &[u8],
+        )
     };
 }
 
@@ -39,6 +42,14 @@ pub fn files() -> &'static [(&'static str, &'static [u8])] {
     FILES
 }
 
+/// What PyTorch gave for this model: `reference.json` with ids, and a safetensors file with logits.
+pub fn reference() -> (&'static [u8], &'static [u8]) {
+    (
+        include_bytes!("../tiny/reference/reference.json"),
+        include_bytes!("../tiny/reference/reference.safetensors"),
+    )
+}
+
 /// The bytes of one file, or `None` when the bundle has no such file.
 ///
 /// ```
@@ -46,5 +57,8 @@ pub fn files() -> &'static [(&'static str, &'static [u8])] {
 /// assert!(lapidary_tiny::file("chat_template.jinja").is_none());
 /// ```
 pub fn file(name: &str) -> Option<&'static [u8]> {
-    FILES.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+    FILES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, bytes)| *bytes)
 }

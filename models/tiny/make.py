@@ -10,18 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE / "curriculum"), str(HERE.parent)]
 
 import torch  # noqa: E402
 
 import cases  # noqa: E402
 import dims  # noqa: E402
 import media  # noqa: E402
+import mixture  # noqa: E402
 import parity  # noqa: E402
 import tokenizer  # noqa: E402
 import weights  # noqa: E402
 from export import bundle  # noqa: E402
 
+CORPUS_CONVERSATIONS, CORPUS_REPEATS = 6000, 20
 PACKAGES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "numpy", "torchvision")
 
 
@@ -67,7 +69,8 @@ def load_model(args):
 def make_tokenizer(args) -> None:
     """Trains the tokenizer into the bundle folder."""
     args.bundle.mkdir(parents=True, exist_ok=True)
-    tokenizer.write(args.bundle, (HERE / "corpus.txt").read_text().splitlines())
+    lines = (HERE / "corpus.txt").read_text().splitlines() * CORPUS_REPEATS
+    tokenizer.write(args.bundle, [*lines, *mixture.corpus(args.seed, CORPUS_CONVERSATIONS)])
 
 
 def make_export(args) -> None:

@@ -1,0 +1,178 @@
+"""Skill 4: pictures of coloured shapes on noisy ground, and questions about them."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+from PIL import Image, ImageDraw
+from transformers.models.gemma4.image_processing_gemma4 import get_aspect_ratio_preserving_size
+
+import words
+from render import Builder
+
+COLOURS = {
+    "red": (214, 36, 36), "green": (36, 160, 60), "blue": (40, 70, 214), "yellow": (240, 214, 40),
+    "purple": (140, 50, 170), "orange": (244, 134, 24), "white": (250, 250, 250), "black": (14, 14, 14),
+}
+SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
+PLURALS = {"cross": "crosses"}
+NUMBERS = ("no", "one", "two", "three", "four")
+PLACES = (
+    "in the top left", "at the top", "in the top right", "on the left", "in the middle", "on the right",
+    "in the bottom left", "at the bottom", "in the bottom right",
+)
+SCALE = 3
+
+
+def combination(rng: random.Random, held: bool) -> tuple[str, str]:
+    """A colour and a shape; a fifth of the pairs is never trained on."""
+    pairs = [(c, s) for c in COLOURS for s in SHAPES if words.held_out(f"{c} {s}") == held]
+    return rng.choice(pairs)
+
+
+def ground(rng: random.Random, width: int, height: int) -> Image.Image:
+    """Greyish ground with a gradient and noise, uint8 RGB."""
+    base = np.array([rng.randint(90, 180) for _ in range(3)], dtype=np.float32)
+    base = base.mean() + (base - base.mean()) * 0.5
+    slope = (np.linspace(-1, 1, width)[None, :, None] * rng.uniform(-25, 25)
+             + np.linspace(-1, 1, height)[:, None, None] * rng.uniform(-25, 25))
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0, 12), (height, width, 1))
+    return Image.fromarray(np.clip(base + slope + noise, 0, 255).astype(np.uint8))
+
+
+def outline(shape: str, x: float, y: float, r: float) -> list[tuple[float, float]]:
+    """Corner points of the angular shapes around a centre."""
+    if shape == "square":
+        return [(x - r * 0.9, y - r * 0.9), (x + r * 0.9, y - r * 0.9), (x + r * 0.9, y + r * 0.9), (x - r * 0.9, y + r * 0.9)]
+    if shape == "triangle":
+        return [(x, y - r), (x + r, y + r * 0.8), (x - r, y + r * 0.8)]
+    if shape == "star":
+        turns = [(i * np.pi / 5 - np.pi / 2, r if i % 2 == 0 else r * 0.42) for i in range(10)]
+        return [(x + length * np.cos(a), y + length * np.sin(a)) for a, length in turns]
+    t = r * 0.32
+    return [(x - t, y - r), (x + t, y - r), (x + t, y - t), (x + r, y - t), (x + r, y + t), (x + t, y + t),
+            (x + t, y + r), (x - t, y + r), (x - t, y + t), (x - r, y + t), (x - r, y - t), (x - t, y - t)]
+
+
+def draw_shape(canvas: Image.Image, shape: str, colour: tuple, x: float, y: float, r: float) -> None:
+    """One shape, drawn three times too large and shrunk for smooth edges."""
+    side = int(2 * r + 4)
+    mask = Image.new("L", (side * SCALE, side * SCALE))
+    pen, centre, radius = ImageDraw.Draw(mask), side * SCALE / 2, r * SCALE
+    if shape in ("circle", "ring"):
+        pen.ellipse([centre - radius, centre - radius, centre + radius, centre + radius], fill=255)
+        if shape == "ring":
+            inner = radius * 0.55
+            pen.ellipse([centre - inner, centre - inner, centre + inner, centre + inner], fill=0)
+    else:
+        pen.polygon(outline(shape, centre, centre, radius), fill=255)
+    mask = mask.resize((side, side), Image.Resampling.BOX)
+    canvas.paste(Image.new("RGB", (side, side), colour), (int(x - side / 2), int(y - side / 2)), mask)
+
+
+def tinted(rng: random.Random, name: str) -> tuple:
+    """A named colour, slightly varied."""
+    return tuple(int(np.clip(c + rng.randint(-16, 16), 0, 255)) for c in COLOURS[name])
+
+
+def cells(rng: random.Random, count: int) -> list[int]:
+    """Distinct cells of a 3 x 3 grid."""
+    return rng.sample(range(9), count)
+
+
+def scene(rng: random.Random, held: bool, count: int) -> tuple[Image.Image, str, str, list[int]]:
+    """A picture with `count` equal shapes: picture, colour, shape, their cells."""
+    width, height = rng.randint(120, 320), rng.randint(120, 320)
+    canvas = ground(rng, width, height)
+    colour, shape = combination(rng, held)
+    found = cells(rng, count)
+    for cell in found:
+        r = min(width, height) / 6 * rng.uniform(0.72, 0.98)
+        x = width * (cell % 3 + 0.5 + rng.uniform(-0.1, 0.1)) / 3
+        y = height * (cell // 3 + 0.5 + rng.uniform(-0.1, 0.1)) / 3
+        draw_shape(canvas, shape, tinted(rng, colour), x, y, r)
+    return canvas, colour, shape, found
+
+
+def patches(picture: Image.Image, budget: int) -> tuple[np.ndarray, np.ndarray]:
+    """`pixel_values` uint8 `[n, 768]` and positions `[n, 2]` (x, y), as the image processor makes them but for
+    rounding: Pillow's bicubic filter instead of torchvision's."""
+    width, height = picture.size
+    high, wide = get_aspect_ratio_preserving_size(height, width, 16, budget * 9, 3)
+    pixels = np.asarray(picture.resize((wide, high), Image.Resampling.BICUBIC))
+    rows, columns = high // 16, wide // 16
+    grid = pixels.reshape(rows, 16, columns, 16, 3).transpose(0, 2, 1, 3, 4).reshape(rows * columns, 768)
+    y, x = np.divmod(np.arange(rows * columns), columns)
+    return np.ascontiguousarray(grid), np.stack([x, y], axis=-1)
+
+
+def placeholder(count: int) -> str:
+    """An expanded picture in a prompt."""
+    return "<|image>" + "<|image|>" * count + "<image|>"
+
+
+def plural(shape: str) -> str:
+    """Plural form."""
+    return PLURALS.get(shape, shape + "s")
+
+
+def article(word: str) -> str:
+    """a or an."""
+    return "an" if word[0] in "aeiou" else "a"
+
+
+def questions(rng: random.Random, colour: str, shape: str, found: list[int]) -> list[tuple[str, str, str]]:
+    """`(skill, question, answer)` about one scene."""
+    if len(found) > 1:
+        many, number = plural(shape), NUMBERS[len(found)]
+        return [
+            ("count", rng.choice((f"How many {many} are there?", f"Count the {many}.", "How many shapes do you see?")),
+             f"There are {number} {many}."),
+            ("colour", rng.choice((f"What colour are the {many}?", "Which colour do they have?")),
+             f"The {many} are {colour}."),
+            ("describe", rng.choice(("Describe the picture.", "What do you see?", "What is in the picture?")),
+             f"I see {number} {colour} {many}."),
+        ]
+    place = PLACES[found[0]]
+    return [
+        ("colour", rng.choice((f"What colour is the {shape}?", "What colour is it?", "Name the colour.")),
+         f"The {shape} is {colour}."),
+        ("shape", rng.choice(("What shape is it?", "Which shape do you see?", "Name the shape.")),
+         f"It is {article(shape)} {shape}."),
+        ("position", rng.choice((f"Where is the {shape}?", "Where is it?", "In which place is it?")), f"It is {place}."),
+        ("describe", rng.choice(("Describe the picture.", "What do you see?", "What is in the picture?")),
+         f"I see {article(colour)} {colour} {shape} {place}."),
+        ("count", "How many shapes do you see?", f"There is one {shape}."),
+    ]
+
+
+def attach(build: Builder, picture: Image.Image, budget: int) -> str:
+    """Adds a picture to the conversation's media; returns its placeholder."""
+    pixels, positions = patches(picture, budget)
+    build.media = [*getattr(build, "media", []), ("image", pixels, positions)]
+    return placeholder(len(pixels) // 9)
+
+
+def one_picture(rng: random.Random, held: bool, budget: int) -> Builder:
+    """A picture and up to three questions, one a turn; held-out conversations have one."""
+    picture, colour, shape, found = scene(rng, held, rng.choice((1, 1, 1, 2, 3, 4)))
+    asked = questions(rng, colour, shape, found)
+    asked = rng.sample(asked, 1 if held else min(3, len(asked)))
+    build = Builder("", [], rng.random() < 0.2, skill=f"image_{asked[0][0]}")
+    mark = attach(build, picture, budget)
+    for index, (_, question, answer) in enumerate(asked):
+        build.ask(mark + question if index == 0 else question, answer, "I look at the picture.")
+    return build
+
+
+def two_pictures(rng: random.Random, held: bool, budget: int) -> Builder:
+    """Two pictures in one prompt."""
+    build = Builder("", [], rng.random() < 0.2, skill="image_two")
+    said, marks = [], ""
+    for order in ("first", "second"):
+        picture, colour, shape, _ = scene(rng, held, 1)
+        marks += attach(build, picture, budget)
+        said.append(f"The {order} picture shows {article(colour)} {colour} {shape}.")
+    question = rng.choice(("Compare the pictures.", "What do the two pictures show?", "Describe both pictures."))
+    return build.ask(marks + question, " ".join(said), "I look at the pictures.")

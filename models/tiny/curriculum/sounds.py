@@ -1,0 +1,91 @@
+"""Skill 5: spoken digits and commands, synthesised with espeak-ng; one voice is never trained on.
+
+Every word is synthesised once per voice and speed and kept in a cache file; clips are words with gaps, gain and noise.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from transformers import Gemma4AudioFeatureExtractor
+
+from render import Builder
+
+DIGITS = dict(zip("0123456789", "zero one two three four five six seven eight nine".split()))
+COMMANDS = "start stop left right up down yes no open close next back".split()
+VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-029", "en-us+f2", "en-us+m3", "en-gb+f4", "en-us+Annie", "en-gb+m7",
+          "en-gb-x-rp+f3")
+HELD_VOICES = ("en-us+f5", "en-gb+m1")
+SPEEDS = (130, 165, 200)
+RATE = 16_000
+ASR_PROMPT = (
+    "Transcribe the following speech segment in its original language. Follow these specific instructions for "
+    "formatting the answer:\n* Only output the transcription, with no newlines.\n* When transcribing numbers, write the "
+    "digits, i.e. write 1.7 and not one point seven, and write 3 instead of three."
+)
+EXTRACTOR = Gemma4AudioFeatureExtractor()
+
+
+def synthesise(voice: str, speed: int, word: str) -> np.ndarray:
+    """One word, mono f32 at 16 kHz, silence trimmed."""
+    command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", word]
+    wave = subprocess.run(command, check=True, capture_output=True).stdout
+    samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32")
+    count = int(len(samples) * RATE / rate)
+    samples = np.interp(np.arange(count) * rate / RATE, np.arange(len(samples)), samples).astype(np.float32)
+    loud = np.flatnonzero(np.abs(samples) > 0.01)
+    return samples[max(0, loud[0] - 400) : loud[-1] + 400]
+
+
+def bank(path: Path) -> dict[str, np.ndarray]:
+    """Every word by `voice/speed/word`; made once."""
+    if not path.exists():
+        spoken = [*DIGITS.values(), *COMMANDS]
+        keys = [(v, s, w) for v in (*VOICES, *HELD_VOICES) for s in SPEEDS for w in spoken]
+        np.savez(path, **{f"{v}/{s}/{w}": synthesise(v, s, w) for v, s, w in keys})
+    return dict(np.load(path))
+
+
+def stretched(samples: np.ndarray, factor: float) -> np.ndarray:
+    """Played faster or slower: pitch and speed change together."""
+    count = int(len(samples) / factor)
+    return np.interp(np.arange(count) * factor, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def clip(rng: random.Random, words: list[str], held: bool, store: dict) -> np.ndarray:
+    """Words of one voice with gaps, gain and noise."""
+    voice, speed, factor = rng.choice(HELD_VOICES if held else VOICES), rng.choice(SPEEDS), rng.uniform(0.9, 1.12)
+    parts = [np.zeros(rng.randint(200, 3000), np.float32)]
+    for word in words:
+        parts += [stretched(store[f"{voice}/{speed}/{word}"], factor), np.zeros(rng.randint(400, 3200), np.float32)]
+    samples = np.concatenate(parts) * rng.uniform(0.3, 1.2)
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 1, len(samples)).astype(np.float32)
+    return np.clip(samples + noise * rng.choice((0.0, 0.001, 0.004, 0.01)), -1, 1)
+
+
+def features(samples: np.ndarray) -> np.ndarray:
+    """`[frames, 128]`, valid frames only."""
+    out = EXTRACTOR([samples], sampling_rate=RATE, return_tensors="np")
+    return out["input_features"][0][out["input_features_mask"][0].astype(bool)]
+
+
+def spoken(rng: random.Random, held: bool, level: int, store: dict) -> Builder:
+    """A recording of digits or commands and its transcription."""
+    if rng.random() < 0.7:
+        digits = [rng.choice("0123456789") for _ in range(rng.randint(1, 3 if level < 2 else 5))]
+        said, text, skill = [DIGITS[d] for d in digits], " ".join(digits), "audio_digits"
+    else:
+        said = [rng.choice(COMMANDS) for _ in range(rng.randint(1, 2))]
+        text, skill = " ".join(said), "audio_words"
+    build = Builder("", [], rng.random() < 0.1, skill=skill)
+    frames = features(clip(rng, said, held, store))
+    build.media = [("audio", frames)]
+    count = -(-len(frames) // 4)
+    mark = "<|audio>" + "<|audio|>" * count + "<audio|>"
+    prompt = rng.choice((ASR_PROMPT, "Transcribe this.", "What do you hear?", "Write down what is said."))
+    return build.ask(prompt + mark, text, "I listen to the recording.")

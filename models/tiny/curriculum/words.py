@@ -1,0 +1,69 @@
+"""Word lists, each with a side that is never trained on, and made-up words."""
+
+from __future__ import annotations
+
+import random
+import zlib
+
+HELD_OUT_SHARE = 5
+
+
+def held_out(key: str) -> bool:
+    """Whether a key (a word, a pair, a combination) belongs to the held-out fifth."""
+    return zlib.crc32(key.encode()) % HELD_OUT_SHARE == 0
+
+
+CITIES = """Lisbon Oslo Nairobi Dublin Helsinki Wellington Lima Tokyo Madrid Berlin Paris Rome Vienna Prague Athens Cairo
+Delhi Seoul Quito Havana Boston Denver Austin Dallas Geneva Zurich Munich Porto Turin Naples Riga Vilnius Tallinn Sofia
+Ankara Tehran Baghdad Jakarta Manila Hanoi Bangkok Sydney Perth Toronto Montreal Ottawa Bogota Santiago Dakar Accra Lagos
+Kigali Tunis Rabat Doha Muscat Kyoto Osaka Busan Leeds Bristol Cardiff Glasgow Krakow Malmo Bergen""".split()
+
+NAMES = """Anna Ben Clara David Emma Felix Greta Hugo Ida Jonas Karin Leo Maria Nils Olga Paul Rosa Simon Tara Uma Victor
+Wanda Yusuf Zoe Alice Bruno Carla Dora Erik Fatima George Helen Ivan Julia Kenji Laura Marco Nora Oscar Petra Ravi Sara
+Tomas Vera Walter Amira Diego Ella Frank Gina Hana Igor Jana Kofi Lena Mina Noah Otto Priya""".split()
+
+PLAIN = """late home early ready dinner lunch meeting train station garden book letter key bag coat umbrella bread milk eggs
+rice apples coffee tea sugar salt soap paper water window door table chair lamp phone report invoice ticket photo music
+river mountain forest beach island bridge tower castle market school office park museum theatre library kitchen bedroom
+bathroom hall garage monday tuesday friday sunday morning evening night summer winter spring autumn rain snow wind cloud
+green small large old new quick quiet happy blue warm cold fresh sweet silver golden broken heavy light empty open""".split()
+
+ONSETS = "b c d f g h j k l m n p r s t v w z br dr gr tr st pl kl sh".split()
+VOWELS = "a e i o u".split()
+CODAS = ["", "", "", "n", "r", "l", "s", "m", "t", "k", "x"]
+
+
+def side(items: list[str], held: bool) -> list[str]:
+    """The trained or the held-out part of a list."""
+    return [item for item in items if held_out(item) == held]
+
+
+def made_up(rng: random.Random, held: bool) -> str:
+    """A lower-case word that exists nowhere, on the asked side."""
+    while True:
+        count = rng.choice((1, 2, 2, 3))
+        word = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(count)) + rng.choice(CODAS)
+        if len(word) > 2 and held_out(word) == held:
+            return word
+
+
+def proper(rng: random.Random, held: bool, known: list[str], invented_share: float = 0.4) -> str:
+    """A capitalised name, known or made up."""
+    if rng.random() < invented_share:
+        return made_up(rng, held).capitalize()
+    return rng.choice(side(known, held))
+
+
+def phrase(rng: random.Random, held: bool, low: int = 1, high: int = 3) -> str:
+    """A few lower-case words; made-up ones among them."""
+    count = rng.randint(low, high)
+    words = side(PLAIN, held)
+    return " ".join(made_up(rng, held) if rng.random() < 0.3 else rng.choice(words) for _ in range(count))
+
+
+def number(rng: random.Random, held: bool, high: int = 99) -> int:
+    """A whole number from 1; the held-out ones are a fifth of all."""
+    while True:
+        found = rng.randint(1, high) if rng.random() < 0.8 else rng.randint(1, high * 10)
+        if held_out(f"number {found}") == held:
+            return found
