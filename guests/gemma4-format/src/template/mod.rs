@@ -15,6 +15,7 @@ mod writer;
 use crate::token;
 use continuation::Continuation;
 use lapidary_guest::{Error, Message, PromptStyle, RenderRequest, Rendered, Role, Thinking};
+pub use python::is_space;
 use turns::{Ending, Turns};
 use writer::Writer;
 
