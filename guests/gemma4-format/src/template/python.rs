@@ -77,19 +77,43 @@ fn float(value: f64) -> String {
     if !value.is_finite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let scientific = shortest(value.abs());
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
+    let minus = if value.is_sign_negative() { "-" } else { "" };
     if (-4..16).contains(&exponent) {
-        let plain = value.to_string();
-        return if plain.contains('.') {
-            plain
-        } else {
-            plain + ".0"
-        };
+        return format!("{minus}{}", plain(&mantissa.replace('.', ""), exponent));
     }
     let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+    format!("{minus}{mantissa}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+/// As many digits as it takes to tell the float from its neighbours. Of two decimals that are equally
+/// near, Python takes the even one, and Rust's shortest form may take the other.
+fn shortest(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let digits = scientific
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit);
+    let exact = format!("{value:.*e}", digits.count().saturating_sub(1));
+    if exact.parse() == Ok(value) {
+        exact
+    } else {
+        scientific
+    }
+}
+
+/// Digits with the point where it belongs.
+fn plain(digits: &str, exponent: i32) -> String {
+    let Ok(whole) = usize::try_from(exponent) else {
+        let zeros = exponent.unsigned_abs() as usize - 1;
+        return format!("0.{}{digits}", "0".repeat(zeros));
+    };
+    match digits.split_at_checked(whole + 1) {
+        Some((whole, fraction)) if !fraction.is_empty() => format!("{whole}.{fraction}"),
+        _ => format!("{digits}{}.0", "0".repeat(whole + 1 - digits.len())),
+    }
 }
 
 /// `repr` of a string: single quotes, unless that would need escapes and double ones would not.
@@ -186,6 +210,10 @@ mod tests {
             ("1e16", "1e+16"),
             ("123456789012345680.0", "1.2345678901234568e+17"),
             ("9999999999999998.0", "9999999999999998.0"),
+            ("73899629645811.625", "73899629645811.62"),
+            ("-40280155478.673004", "-40280155478.673004"),
+            ("0.001", "0.001"),
+            ("120.5", "120.5"),
             ("1e400", "inf"),
             (
                 "123456789012345678901234567890",
