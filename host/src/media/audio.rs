@@ -3,7 +3,7 @@
 
 use super::mel::{self, HOP_SAMPLES, MEL_BANDS};
 use super::resample::{SAMPLE_RATE_HZ, resample};
-use super::wav::{self, Recording};
+use super::sound::{self, Recording, check_levels, check_seconds};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::tensor::Tensor;
@@ -28,18 +28,24 @@ pub struct AudioFeatures {
     pub sample_count: usize,
 }
 
-/// Features of one WAV recording: 8 to 32 bits or 32-bit float, any rate, any number of channels.
+/// Features of one WAV recording of at most 30 s: 8 to 32 bits or 32-bit float, any rate, any number
+/// of channels.
 ///
 /// Channels are averaged, then resampled to 16 kHz. `subject` names the recording in errors.
 ///
 /// # Errors
-/// `Limit("media_bytes_max")` and `Limit("audio_seconds_max")`, checked in the header; `Unsupported`
-/// for compressed WAV; `Invalid` for anything else that is no whole recording, or holds a sample
+/// `Limit("media_bytes_max")` and `Limit("audio_seconds_max")`, checked in the header where it tells
+/// the length; `Unsupported` for a codec that is not read; `Invalid` for anything else that is no whole recording, or holds a sample
 /// that is not a number.
 pub fn audio_features(bytes: &[u8], subject: &str, limits: &Limits) -> Result<AudioFeatures> {
-    let recording = wav::read(bytes, subject, limits)?;
-    let samples = resample(recording.samples, recording.rate_hz, subject)?;
+    let samples = samples_of(bytes, subject, limits)?;
     features_of_samples(&samples, subject, limits)
+}
+
+/// The mono samples of a recording, at 16 kHz.
+pub(super) fn samples_of(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Vec<f32>> {
+    let recording = sound::read(bytes, subject, limits)?;
+    resample(recording.samples, recording.rate_hz, subject)
 }
 
 /// Like [`audio_features`], for recordings that need no conversion.
@@ -55,7 +61,7 @@ pub fn audio_features_raw_16k(
         samples,
         rate_hz,
         channel_count,
-    } = wav::read(bytes, subject, limits)?;
+    } = sound::read(bytes, subject, limits)?;
     if rate_hz != SAMPLE_RATE_HZ || channel_count != 1 {
         let detail =
             format!("expected 16000 Hz and 1 channel, found {rate_hz} Hz and {channel_count}");
@@ -82,10 +88,15 @@ pub fn features_of_samples(
     Ok(AudioFeatures {
         input_features: Tensor::new([frame_count, MEL_BANDS], values)?,
         mask: Tensor::new([frame_count], mask)?,
-        soft_tokens: valid_count.div_ceil(TOKEN_FRAMES),
+        soft_tokens: soft_tokens_of_samples(samples.len()),
         seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
         sample_count: samples.len(),
     })
+}
+
+/// The soft tokens of a piece of `sample_count` samples at 16 kHz.
+pub fn soft_tokens_of_samples(sample_count: usize) -> usize {
+    valid_count(sample_count).div_ceil(TOKEN_FRAMES)
 }
 
 fn check_samples(samples: &[f32], subject: &str, limits: &Limits) -> Result<()> {
@@ -99,41 +110,11 @@ fn check_samples(samples: &[f32], subject: &str, limits: &Limits) -> Result<()> 
     if samples.len() > PIECE_SAMPLES_MAX {
         let found = samples.len();
         let detail = format!(
-            "expected at most {PIECE_SAMPLES_MAX} samples in one piece, found {found}; split it"
+            "expected at most {PIECE_SAMPLES_MAX} samples in one piece, found {found}; cut it into pieces"
         );
         return Err(Error::invalid(subject, detail));
     }
     check_levels(samples, subject)
-}
-
-/// Refuses what is no sound level: not a number, infinite, or so large that sums would be.
-pub(super) fn check_levels(samples: &[f32], subject: &str) -> Result<()> {
-    const LEVEL_MAX: f32 = 1e6;
-    let wrong = |sample: &f32| sample.is_nan() || sample.abs() > LEVEL_MAX;
-    let Some(index) = samples.iter().position(wrong) else {
-        return Ok(());
-    };
-    let detail = format!(
-        "expected samples in -1..=1, found {} at sample {index}",
-        samples[index]
-    );
-    Err(Error::invalid(subject, detail))
-}
-
-/// Refuses more than `audio_seconds_max` of sound.
-pub(super) fn check_seconds(
-    sample_count: u64,
-    rate_hz: u32,
-    subject: &str,
-    limits: &Limits,
-) -> Result<()> {
-    let seconds_max = limits.audio_seconds_max;
-    if sample_count <= u64::from(seconds_max) * u64::from(rate_hz) {
-        return Ok(());
-    }
-    let seconds = sample_count as f64 / f64::from(rate_hz);
-    let (limit, found) = (format!("{seconds_max} s"), format!("{seconds:.1} s"));
-    Err(Error::limit("audio_seconds_max", subject, limit, found))
 }
 
 /// Frames over samples that are padded right to a multiple of 128 and left by half a frame.
@@ -218,7 +199,7 @@ mod tests {
         for (sample_count, frames, tokens) in goldens {
             assert_eq!(frame_count(sample_count), frames, "{sample_count}");
             assert_eq!(
-                valid_count(sample_count).div_ceil(TOKEN_FRAMES),
+                soft_tokens_of_samples(sample_count),
                 tokens,
                 "{sample_count}"
             );

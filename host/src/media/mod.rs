@@ -2,8 +2,8 @@
 //!
 //! Bytes in, tensors out. Nothing here knows a model: the sizes and constants are those of the
 //! reference's processors (transformers 5.23.0, `models/gemma4/`), and every limit is checked
-//! before the work it bounds. Each decoder library is named in one file: `image` in `image.rs`,
-//! `hound` in `wav.rs`, `rubato` in `resample.rs`, `realfft` in `mel.rs`.
+//! before the work it bounds. Each decoder library is named in one file, which
+//! says so.
 #![warn(clippy::cast_possible_truncation)]
 
 mod audio;
@@ -12,10 +12,16 @@ mod mel;
 mod patches;
 mod resample;
 mod resize;
+mod sound;
+mod split;
 mod wav;
 
-pub use audio::{AudioFeatures, audio_features, audio_features_raw_16k, features_of_samples};
+pub use audio::{
+    AudioFeatures, audio_features, audio_features_raw_16k, features_of_samples,
+    soft_tokens_of_samples,
+};
 pub use patches::{ImageBudget, ImageFeatures, image_features, image_soft_tokens, soft_tokens_of};
+pub use split::{AudioPiece, audio_pieces, split_quiet};
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;

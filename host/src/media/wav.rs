@@ -2,48 +2,31 @@
 
 use std::io::Cursor;
 
-use hound::{SampleFormat, WavReader, WavSpec};
+use hound::{SampleFormat, WavReader};
 
-use super::audio::{check_levels, check_seconds};
+use super::sound::{Recording, check_rate, check_seconds, mono, without_samples};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-
-/// Rates that are taken for sound, in Hz. Outside of them a header is damaged, or lies.
-const RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
-
-/// A recording with its channels averaged.
-#[derive(Debug)]
-pub(super) struct Recording {
-    /// In -1..=1; a float file may go beyond.
-    pub(super) samples: Vec<f32>,
-    pub(super) rate_hz: u32,
-    /// Channels before averaging.
-    pub(super) channel_count: u16,
-}
 
 type Reader<'a> = WavReader<Cursor<&'a [u8]>>;
 
 /// Decodes a WAV file: 8, 16, 24 or 32 bits, or 32-bit float.
 ///
 /// # Errors
-/// `Limit` for too many bytes or seconds, checked in the header; `Unsupported` for compressed WAV;
-/// `Invalid` for no WAV, no samples, fewer samples than promised, an impossible rate or level.
+/// `Limit` for too many seconds, checked in the header; `Unsupported` for compressed WAV;
+/// `Invalid` for no WAV, no samples, fewer samples than promised, an impossible rate.
 pub(super) fn read(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Recording> {
-    super::check_bytes(bytes, subject, limits)?;
-    let reader =
-        WavReader::new(Cursor::new(bytes)).map_err(|error| no_wav(bytes, subject, error))?;
+    let reader = WavReader::new(Cursor::new(bytes)).map_err(|error| no_wav(subject, error))?;
     check_header(&reader, bytes.len(), subject, limits)?;
-    let WavSpec {
-        sample_rate,
-        channels,
-        ..
-    } = reader.spec();
-    let samples = mono_samples(reader).map_err(|error| cut_off(subject).with_source(error))?;
-    check_levels(&samples, subject)?;
+    let spec = reader.spec();
+    let samples = mono_samples(reader).map_err(|error| match error {
+        hound::Error::IoError(_) => cut_off(subject).with_source(error),
+        error => no_wav(subject, error),
+    })?;
     Ok(Recording {
         samples,
-        rate_hz: sample_rate,
-        channel_count: channels,
+        rate_hz: spec.sample_rate,
+        channel_count: spec.channels.into(),
     })
 }
 
@@ -54,19 +37,9 @@ fn check_header(
     limits: &Limits,
 ) -> Result<()> {
     let spec = reader.spec();
-    if !RATES_HZ.contains(&spec.sample_rate) {
-        let (low, high) = (RATES_HZ.start(), RATES_HZ.end());
-        let detail = format!(
-            "expected a sample rate of {low} to {high} Hz, found {}",
-            spec.sample_rate
-        );
-        return Err(Error::invalid(subject, detail));
-    }
+    check_rate(spec.sample_rate, subject)?;
     if reader.duration() == 0 {
-        return Err(Error::invalid(
-            subject,
-            "expected a recording, found one without samples",
-        ));
+        return Err(without_samples(subject));
     }
     let promised_bytes = u64::from(reader.len()) * u64::from(spec.bits_per_sample / 8);
     if promised_bytes > file_bytes as u64 {
@@ -87,25 +60,21 @@ fn cut_off(subject: &str) -> Error {
     )
 }
 
-fn no_wav(bytes: &[u8], subject: &str, error: hound::Error) -> Error {
-    match error {
-        hound::Error::Unsupported => {
-            let detail = "expected an uncompressed WAV recording, found a compressed one; convert it to 16-bit PCM";
-            Error::unsupported(subject, detail).with_source(error)
-        }
-        error if bytes.starts_with(b"RIFF") => Error::invalid(
-            subject,
-            "expected a whole WAV recording, found a damaged one",
-        )
-        .with_source(error),
-        error => {
-            let detail = format!("expected a WAV recording, found {}", super::opening(bytes));
-            Error::invalid(subject, detail).with_source(error)
-        }
+fn no_wav(subject: &str, error: hound::Error) -> Error {
+    if matches!(error, hound::Error::Unsupported | hound::Error::TooWide) {
+        let detail = "expected WAV of at most 32 bits, not compressed, found another kind; convert it to 16-bit PCM";
+        return Error::unsupported(subject, detail).with_source(error);
     }
+    let detail = "expected a whole WAV recording, found a damaged one";
+    Error::invalid(subject, detail).with_source(error)
 }
 
-/// The mean of the channels, in the reference's arithmetic: each sample scaled to 32-bit float first.
+/// Whether the first bytes are those of a WAV file.
+pub(super) fn is_wav(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE")
+}
+
+/// The mean of the channels, each sample scaled to 32-bit float first, as the reference does.
 fn mono_samples(mut reader: Reader<'_>) -> hound::Result<Vec<f32>> {
     let channel_count = usize::from(reader.spec().channels);
     let samples = match reader.spec().sample_format {
@@ -119,15 +88,12 @@ fn mono_samples(mut reader: Reader<'_>) -> hound::Result<Vec<f32>> {
                 .collect::<hound::Result<Vec<_>>>()?
         }
     };
-    if channel_count == 1 {
-        return Ok(samples);
-    }
-    let mean = |frame: &[f32]| frame.iter().sum::<f32>() / channel_count as f32;
-    Ok(samples.chunks_exact(channel_count).map(mean).collect())
+    Ok(mono(samples, channel_count))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::sound;
     use super::*;
     use crate::error::ErrorKind;
 
@@ -177,7 +143,7 @@ pub(super) mod tests {
     }
 
     fn samples(file: &WavFile) -> Vec<f32> {
-        read(&wav(file), "audio 1", &Limits::default())
+        sound::read(&wav(file), "audio 1", &Limits::default())
             .unwrap()
             .samples
     }
@@ -264,7 +230,7 @@ pub(super) mod tests {
             ),
         ];
         for (file, words) in cases {
-            let error = read(&wav(&file), "audio 1", &Limits::default()).unwrap_err();
+            let error = sound::read(&wav(&file), "audio 1", &Limits::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.to_string().contains(words), "{error}");
         }
@@ -277,7 +243,7 @@ pub(super) mod tests {
             bits: 8,
             ..WavFile::default()
         };
-        let error = read(&wav(&file), "audio 1", &Limits::default()).unwrap_err();
+        let error = sound::read(&wav(&file), "audio 1", &Limits::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 }
