@@ -9,7 +9,7 @@ use super::exchange::{FormatDescription, ParsedEvent, RenderRequest, Rendered, S
 use super::grants::Grants;
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
-use super::load::Checked;
+use super::load::Candidate;
 use super::store::Sandbox;
 use super::world::World;
 use crate::chat::ToolSpec;
@@ -36,14 +36,19 @@ impl Format {
     /// `Invalid` for what is no component or imports anything, `Unsupported` for another world or contract,
     /// `Limit("component_bytes_max")`, `Plugin` when it cannot be compiled or describe itself.
     pub fn load(name: &str, bytes: &[u8], engines: &Engines) -> Result<Self> {
-        let checked = Checked::new(name, bytes, World::ChatFormat, &Grants::none(), engines)?;
-        let (sandbox, component) = checked.compile(engines)?;
+        let candidate = Candidate::read(name, bytes, engines)?;
+        Self::admit(candidate.expect(World::ChatFormat)?, engines)
+    }
+
+    /// Lets a chat format in and asks what it is.
+    pub(super) fn admit(candidate: Candidate<'_>, engines: &Engines) -> Result<Self> {
+        let (sandbox, component) = candidate.admit(&Grants::none(), engines)?;
         let abi = abi::format(&sandbox, &component)?;
         let description = abi.describe(&sandbox)?;
         let inner = Inner {
             abi,
             sandbox,
-            info: checked.info,
+            info: candidate.info,
             description,
         };
         Ok(Self {

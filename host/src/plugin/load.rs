@@ -12,34 +12,37 @@ use super::subject;
 use super::world::World;
 use crate::error::{Error, Result};
 
-/// A component that is what it should be and asks for nothing it may not have.
-pub(super) struct Checked<'a> {
+/// A component that was looked at and not yet let in.
+pub(super) struct Candidate<'a> {
     pub info: PluginInfo,
     bytes: &'a [u8],
+    shape: Shape,
 }
 
-impl<'a> Checked<'a> {
-    pub(super) fn new(
-        name: &str,
-        bytes: &'a [u8],
-        world: World,
-        grants: &Grants,
-        engines: &Engines,
-    ) -> Result<Self> {
+impl<'a> Candidate<'a> {
+    /// Reads its surface.
+    pub(super) fn read(name: &str, bytes: &'a [u8], engines: &Engines) -> Result<Self> {
         let shape = Shape::read(name, bytes, engines.limits())?;
         let info = info::describe(name, bytes, &shape)?;
-        if info.world != world {
-            let detail = format!("expected a {}, found a {}", world.name(), info.world.name());
-            return Err(Error::unsupported(subject(name), detail));
-        }
-        grants.check(name, world, &shape)?;
-        Ok(Self { info, bytes })
+        Ok(Self { info, bytes, shape })
     }
 
-    /// Its machine code and the sandbox to run it in.
-    pub(super) fn compile(&self, engines: &Engines) -> Result<(Sandbox, Component)> {
-        let sandbox = Sandbox::new(&self.info.name, self.info.world, engines);
-        match engines.compile(self.info.world, self.bytes, &self.info.digest) {
+    /// Refuses it unless it is of `world`.
+    pub(super) fn expect(self, world: World) -> Result<Self> {
+        let found = self.info.world;
+        if found != world {
+            let detail = format!("expected a {}, found a {}", world.name(), found.name());
+            return Err(Error::unsupported(subject(&self.info.name), detail));
+        }
+        Ok(self)
+    }
+
+    /// Its machine code and the sandbox to run it in, if it asks for nothing that was not granted.
+    pub(super) fn admit(&self, grants: &Grants, engines: &Engines) -> Result<(Sandbox, Component)> {
+        let (name, world) = (&self.info.name, self.info.world);
+        grants.check(name, world, &self.shape)?;
+        let sandbox = Sandbox::new(name, world, engines);
+        match engines.compile(world, self.bytes, &self.info.digest) {
             Ok(component) => Ok((sandbox, component)),
             Err(error) => Err(sandbox.fault(refusal(&error)).with_source(error)),
         }

@@ -32,6 +32,7 @@ pub use interrupt::Interrupt;
 pub use tools::ToolPlugin;
 pub use world::World;
 
+use self::load::Candidate;
 use crate::error::Result;
 
 /// A loaded component, by its world.
@@ -49,9 +50,10 @@ impl Plugin {
     /// # Errors
     /// As [`Format::load`] and [`ToolPlugin::load`].
     pub fn load(name: &str, bytes: &[u8], grants: &Grants, engines: &Engines) -> Result<Self> {
-        match inspect(name, bytes)?.world {
-            World::ChatFormat => Format::load(name, bytes, engines).map(Self::Format),
-            World::ToolProvider => ToolPlugin::load(name, bytes, grants, engines).map(Self::Tools),
+        let candidate = Candidate::read(name, bytes, engines)?;
+        match candidate.info.world {
+            World::ChatFormat => Format::admit(candidate, engines).map(Self::Format),
+            World::ToolProvider => ToolPlugin::admit(candidate, grants, engines).map(Self::Tools),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::engine::Engines;
 use super::grants::Grants;
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
-use super::load::Checked;
+use super::load::Candidate;
 use super::store::Sandbox;
 use super::world::World;
 use crate::chat::{ToolCall, ToolResult, ToolSpec};
@@ -35,14 +35,23 @@ impl ToolPlugin {
     /// or contract, `Limit("component_bytes_max")`, `Plugin` when it cannot be compiled or its definitions
     /// are wrong.
     pub fn load(name: &str, bytes: &[u8], grants: &Grants, engines: &Engines) -> Result<Self> {
-        let checked = Checked::new(name, bytes, World::ToolProvider, grants, engines)?;
-        let (sandbox, component) = checked.compile(engines)?;
+        let candidate = Candidate::read(name, bytes, engines)?;
+        Self::admit(candidate.expect(World::ToolProvider)?, grants, engines)
+    }
+
+    /// Lets a tool provider in and asks what it offers.
+    pub(super) fn admit(
+        candidate: Candidate<'_>,
+        grants: &Grants,
+        engines: &Engines,
+    ) -> Result<Self> {
+        let (sandbox, component) = candidate.admit(grants, engines)?;
         let abi = abi::tools(&sandbox, &component)?;
         let specs = abi.definitions(&sandbox)?;
         let inner = Inner {
             abi,
             sandbox,
-            info: checked.info,
+            info: candidate.info,
             specs,
         };
         Ok(Self {

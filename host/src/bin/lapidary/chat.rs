@@ -1,0 +1,222 @@
+//! `lapidary chat`: one answer, or a conversation.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use lapidary::{
+    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Sampling, Thinking, Usage,
+};
+
+use crate::model::{ModelArgs, PluginArgs, read};
+use crate::{repl, screen};
+
+/// Answer a prompt, or talk.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  lapidary chat --plugin calculator --think \"What is 17 times 23?\"")]
+pub struct Args {
+    /// What to ask. Without it, on a terminal a conversation begins; else standard input is read.
+    prompt: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    plugins: PluginArgs,
+    #[command(flatten)]
+    ask: AskArgs,
+    /// Print one event a line, as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What goes with the prompt, and how the answer is chosen.
+#[derive(ClapArgs, Clone, Debug)]
+pub struct AskArgs {
+    /// The operator's instructions.
+    #[arg(long)]
+    pub system: Option<String>,
+    /// A picture. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub image: Vec<PathBuf>,
+    /// A recording. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub audio: Vec<PathBuf>,
+    /// The most soft tokens of one picture: 70, 140, 280, 560 or 1120.
+    #[arg(long, value_name = "TOKENS")]
+    pub image_budget: Option<u32>,
+    /// Think before answering.
+    #[arg(long)]
+    pub think: bool,
+    /// The most tokens to generate, tool rounds included.
+    #[arg(long, value_name = "TOKENS")]
+    pub max_tokens: Option<usize>,
+    /// A text that ends the answer. May be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+/// How the next token is chosen. What is not given comes from the bundle.
+#[derive(ClapArgs, Clone, Debug)]
+pub struct SamplingArgs {
+    /// Always take the likeliest token.
+    #[arg(long, conflicts_with_all = ["temperature", "top_p", "top_k", "min_p"])]
+    pub greedy: bool,
+    /// Divides the logits; 0 is greedy.
+    #[arg(long)]
+    pub temperature: Option<f32>,
+    /// Keep the likeliest tokens that together have this probability.
+    #[arg(long)]
+    pub top_p: Option<f32>,
+    /// Keep this many of the likeliest tokens.
+    #[arg(long)]
+    pub top_k: Option<usize>,
+    /// Drop tokens less likely than this share of the likeliest.
+    #[arg(long)]
+    pub min_p: Option<f32>,
+    /// The same seed gives the same answer.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+impl SamplingArgs {
+    /// The bundle's own sampling with what was given on top.
+    pub fn over(&self, own: Sampling) -> Sampling {
+        if self.greedy {
+            return Sampling { seed: self.seed, ..Sampling::greedy() };
+        }
+        Sampling {
+            temperature: self.temperature.unwrap_or(own.temperature),
+            top_p: self.top_p.unwrap_or(own.top_p),
+            top_k: self.top_k.unwrap_or(own.top_k),
+            min_p: self.min_p.unwrap_or(own.min_p),
+            seed: self.seed.or(own.seed),
+        }
+    }
+}
+
+impl AskArgs {
+    /// The options of each chat.
+    pub fn options(&self, runtime: &Runtime) -> ChatOptions {
+        ChatOptions {
+            sampling: Some(self.sampling.over(runtime.config().sampling)),
+            thinking: if self.think { Thinking::On } else { Thinking::Off },
+            max_tokens: self.max_tokens,
+            stop: self.stop.clone(),
+            ..ChatOptions::default()
+        }
+    }
+
+    /// The pictures and recordings.
+    pub fn media(&self) -> anyhow::Result<Vec<Media>> {
+        let images = self.image.iter().map(|path| image(path, self.image_budget));
+        let recordings = self.audio.iter().map(|path| Ok(Media::audio(read(path)?)));
+        images.chain(recordings).collect()
+    }
+
+    /// A conversation that holds only the instructions.
+    pub fn conversation(&self) -> Conversation {
+        match &self.system {
+            Some(system) => Conversation::new().system(system),
+            None => Conversation::new(),
+        }
+    }
+}
+
+/// Reads a picture.
+pub fn image(path: &Path, budget: Option<u32>) -> anyhow::Result<Media> {
+    Ok(Media { budget, ..Media::image(read(path)?) })
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let builder = args.plugins.add_to(args.model.builder()?)?;
+    let runtime = builder.build()?;
+    let prompt = match args.prompt {
+        Some(prompt) => prompt,
+        None if std::io::stdin().is_terminal() => return repl::run(&runtime, args.ask),
+        None => standard_input()?,
+    };
+    let conversation = args.ask.conversation().user_with(args.ask.media()?, prompt);
+    let generation = runtime.chat(conversation, args.ask.options(&runtime))?;
+    let (reason, _) = if args.json { show_json(generation)? } else { show(generation)? };
+    Ok(exit_code(reason))
+}
+
+fn exit_code(reason: FinishReason) -> ExitCode {
+    match reason {
+        FinishReason::Cancelled => ExitCode::from(130),
+        FinishReason::EndOfTurn | FinishReason::Length | FinishReason::ToolCall | FinishReason::Stop => {
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn standard_input() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn show_json(generation: Generation) -> anyhow::Result<(FinishReason, Vec<Message>)> {
+    stop_on_interrupt(&generation);
+    let mut generation = generation;
+    let mut reason = FinishReason::Cancelled;
+    for event in generation.by_ref() {
+        let event = event?;
+        if let Event::Finished { reason: last, .. } = &event {
+            reason = *last;
+        }
+        screen::result(&format!("{}\n", serde_json::to_string(&event)?))?;
+    }
+    Ok((reason, generation.messages()))
+}
+
+/// Streams an answer to the terminal. Returns why it ended and what it adds to the conversation.
+pub fn show(mut generation: Generation) -> anyhow::Result<(FinishReason, Vec<Message>)> {
+    stop_on_interrupt(&generation);
+    let mut reason = FinishReason::Cancelled;
+    let mut line_open = false;
+    for event in generation.by_ref() {
+        match event? {
+            Event::Text { text } => {
+                screen::result(&text)?;
+                line_open = true;
+            }
+            Event::Thought { text } => screen::aside(&text),
+            Event::ToolCall(call) => screen::aside(&format!("\n→ {}({})\n", call.name, call.arguments)),
+            Event::ToolResult(result) => screen::aside(&tool_line(&result)?),
+            Event::Malformed { raw, message, .. } => screen::aside(&format!("\n[malformed: {message}: {raw}]\n")),
+            Event::ToolCallDelta { .. } => {}
+            Event::Finished { reason: last, usage } => {
+                if line_open {
+                    screen::result("\n")?;
+                }
+                screen::aside(&usage_line(last, &usage));
+                reason = last;
+            }
+        }
+    }
+    Ok((reason, generation.messages()))
+}
+
+fn tool_line(result: &lapidary::ToolResult) -> anyhow::Result<String> {
+    let value = serde_json::to_value(result)?;
+    let text = value["content"].as_str().map_or_else(|| value["content"].to_string(), str::to_owned);
+    Ok(format!("{} {text}\n", if result.is_error { "✗" } else { "←" }))
+}
+
+fn usage_line(reason: FinishReason, usage: &Usage) -> String {
+    let steps = usage.output_tokens.saturating_sub(1) as f64;
+    let rate = if usage.decode_ms > 0.0 { steps * 1e3 / usage.decode_ms } else { 0.0 };
+    format!(
+        "[{reason:?}: {} prompt tokens in {:.0} ms, {} new ({} thought) at {rate:.0} tokens/s, on {}]\n",
+        usage.prompt_tokens, usage.prefill_ms, usage.output_tokens, usage.thought_tokens, usage.provider
+    )
+}
+
+/// Ctrl-C stops the answer; a second one, the process.
+fn stop_on_interrupt(generation: &Generation) {
+    let cancel = generation.cancel_handle();
+    screen::on_interrupt(move || cancel.cancel());
+}

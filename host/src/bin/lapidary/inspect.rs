@@ -1,0 +1,82 @@
+//! `lapidary inspect`: what a bundle or a plugin is.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use lapidary::{Bundle, Grants};
+use serde_json::{Value, json};
+
+use crate::model::read;
+use crate::screen;
+
+/// Say what a bundle or a plugin is.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  lapidary inspect gemma-4-E2B-it-ONNX")]
+pub struct Args {
+    /// A bundle's directory or a component's file. Without it, the embedded model.
+    path: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let report = match &args.path {
+        Some(path) if path.is_dir() => bundle(&Bundle::open(path)?)?,
+        Some(path) => plugin(path)?,
+        None => bundle(&Bundle::embedded()?)?,
+    };
+    let text = if args.json { report.to_string() } else { lines(&report, "") };
+    screen::result(&format!("{}\n", text.trim_end()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bundle(bundle: &Bundle) -> anyhow::Result<Value> {
+    Ok(serde_json::to_value(bundle.report()?)?)
+}
+
+fn plugin(path: &Path) -> anyhow::Result<Value> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let info = lapidary::inspect(&name, &read(path)?)?;
+    let grants = Grants::asked_by(&info);
+    let mut report = serde_json::to_value(info)?;
+    report["kind"] = json!("plugin");
+    report["grants"] = json!(grants.iter().map(|grant| grant.name()).collect::<Vec<_>>());
+    report["signer"] = Value::Null;
+    Ok(report)
+}
+
+/// A report for people: one `key: value` a line, what belongs together indented.
+fn lines(value: &Value, indent: &str) -> String {
+    let Some(fields) = value.as_object() else { return format!("{indent}{}\n", plain(value)) };
+    let mut text = String::new();
+    for (key, value) in fields {
+        match value {
+            Value::Object(inner) if !inner.is_empty() => {
+                text += &format!("{indent}{key}:\n{}", lines(value, &format!("{indent}  ")));
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                let items = items.iter().map(|item| format!("{indent}  - {}\n", in_line(item)));
+                text += &format!("{indent}{key}:\n{}", items.collect::<String>());
+            }
+            _ => text += &format!("{indent}{key}: {}\n", plain(value)),
+        }
+    }
+    text
+}
+
+fn in_line(value: &Value) -> String {
+    let fields = value.as_object().into_iter().flatten();
+    fields.map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}

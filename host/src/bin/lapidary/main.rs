@@ -1,0 +1,61 @@
+//! The `lapidary` command. One file for each subcommand.
+
+mod chat;
+mod doctor;
+mod features;
+mod generate;
+mod inspect;
+mod model;
+mod parse;
+mod render;
+mod repl;
+mod screen;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Gemma 4 with its chat format and tools as sandboxed WebAssembly plugins.
+#[derive(Parser)]
+#[command(version, after_help = "Example:\n  lapidary chat \"What is 17 times 23?\"")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print nothing but results and errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer a prompt, or talk.
+    Chat(Box<chat::Args>),
+    /// Render conversations to prompts, one JSON request a line.
+    Render(render::Args),
+    /// Parse what a model wrote, one JSON request a line.
+    Parse(parse::Args),
+    /// Generate from ids or raw text, with no chat format around it.
+    Generate(Box<generate::Args>),
+    /// Write the tensors that the encoders get.
+    Features(features::Args),
+    /// Say what a bundle or a plugin is.
+    Inspect(inspect::Args),
+    /// Check this machine, each problem with its cure.
+    Doctor(doctor::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    screen::start(cli.quiet);
+    let done = match cli.command {
+        Command::Chat(args) => chat::run(*args),
+        Command::Render(args) => render::run(&args),
+        Command::Parse(args) => parse::run(&args),
+        Command::Generate(args) => generate::run(*args),
+        Command::Features(args) => features::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+    };
+    done.unwrap_or_else(|error| screen::report(&error))
+}

@@ -1,0 +1,118 @@
+//! The flags that choose a model and its plugins, and the runtime they make.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use lapidary::{Bundle, DtypeChoice, Engines, Format, Grants, Limits, Providers, Runtime, RuntimeBuilder, onnxruntime};
+
+use crate::{screen, settings};
+
+/// Which model runs, and on what.
+#[derive(ClapArgs, Debug, Default)]
+pub struct ModelArgs {
+    /// A bundle's directory. Without it, the embedded model.
+    #[arg(long, env = "LAPIDARY_MODEL")]
+    pub model: Option<String>,
+    /// What runs the graphs, in order, such as cuda:0,cpu; auto tries and says what it chose.
+    #[arg(long, env = "LAPIDARY_PROVIDER")]
+    pub provider: Option<String>,
+    /// Which dtype of the bundle: fp32, fp16, q4, q4f16, …, or one for each graph, embed=q4,decoder=q4f16.
+    #[arg(long)]
+    pub dtype: Option<String>,
+    /// Threads of one graph run.
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+/// Which plugins take part.
+#[derive(ClapArgs, Debug, Default)]
+pub struct PluginArgs {
+    /// A tool plugin: a component's file, or calculator or clock. May be given several times.
+    #[arg(long = "plugin", value_name = "PLUGIN")]
+    pub plugins: Vec<String>,
+    /// A chat format component in place of the built-in one.
+    #[arg(long, value_name = "PLUGIN")]
+    pub format: Option<PathBuf>,
+    /// What tool plugins from files may do, such as clock. May be given several times.
+    #[arg(long = "grant", value_name = "GRANT")]
+    pub grants: Vec<String>,
+}
+
+/// Finds ONNX Runtime, fetching it once unless that is forbidden.
+pub fn find_library() -> anyhow::Result<()> {
+    onnxruntime::locate_or_fetch(&mut |line: &str| screen::progress(line))?;
+    Ok(())
+}
+
+/// The bundle that the flags name.
+pub fn bundle(name: Option<&str>) -> anyhow::Result<Bundle> {
+    Ok(match name {
+        Some(directory) => Bundle::open(directory)?,
+        None => Bundle::embedded()?,
+    })
+}
+
+/// The folder for the plugins' machine code.
+pub fn code_cache() -> Option<PathBuf> {
+    Some(onnxruntime::cache_folder().ok()?.join("plugins"))
+}
+
+impl ModelArgs {
+    /// A builder with the model, its providers and dtype set; `lapidary.toml` fills what was not given.
+    pub fn builder(self) -> anyhow::Result<RuntimeBuilder> {
+        find_library()?;
+        let settings = settings::read()?;
+        let model = self.model.or(settings.model);
+        let mut builder = Runtime::builder().bundle(bundle(model.as_deref())?);
+        if let Some(provider) = self.provider.or(settings.provider) {
+            builder = builder.providers(provider.parse::<Providers>()?);
+        }
+        if let Some(dtype) = self.dtype.or(settings.dtype) {
+            builder = builder.dtype(dtype.parse::<DtypeChoice>()?);
+        }
+        if let Some(threads) = self.threads {
+            builder = builder.threads(threads);
+        }
+        Ok(match code_cache() {
+            Some(folder) => builder.code_cache(folder),
+            None => builder,
+        })
+    }
+}
+
+impl PluginArgs {
+    /// Adds the plugins.
+    pub fn add_to(&self, mut builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
+        let grants = self.grants.join(",").parse::<Grants>()?;
+        if let Some(path) = &self.format {
+            builder = builder.format(file_name(path), read(path)?);
+        }
+        for plugin in &self.plugins {
+            builder = match plugin.as_str() {
+                "calculator" => builder.builtin_calculator(),
+                "clock" => builder.builtin_clock(),
+                path => builder.tool(file_name(Path::new(path)), read(Path::new(path))?, grants.clone()),
+            };
+        }
+        Ok(builder)
+    }
+}
+
+/// Reads a file that the caller named.
+pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The chat format in a file, or the built-in one, without a model around it.
+pub fn load_format(path: Option<&Path>) -> anyhow::Result<Format> {
+    let engines = Engines::new(&Limits::default(), code_cache())?;
+    Ok(match path {
+        Some(path) => Format::load(&file_name(path), &read(path)?, &engines)?,
+        None => Format::builtin(&engines)?,
+    })
+}

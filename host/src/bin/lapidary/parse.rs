@@ -1,0 +1,107 @@
+//! `lapidary parse`: what a model wrote to events.
+
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use lapidary::{ControlScanner, Format, Interrupt, ParsedEvent, Result, StopReason, TokenPiece};
+use serde_json::{Value, json};
+
+use crate::model::load_format;
+use crate::render::{error_json, request, tools};
+use crate::screen;
+
+/// Parse what a model wrote, one JSON request a line.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  echo '{\"input_text\":\"Hello<turn|>\"}' | lapidary parse --jsonl")]
+pub struct Args {
+    /// One request a line in, one result a line out, in the same order. The only form there is.
+    #[arg(long, required = true)]
+    jsonl: bool,
+    /// A chat format component in place of the built-in one.
+    #[arg(long, value_name = "PLUGIN")]
+    format: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let format = load_format(args.format.as_deref())?;
+    let scanner = ControlScanner::new(format.describe().control_tokens.clone())?;
+    for line in std::io::stdin().lock().lines() {
+        let parsed = parse(&format, &scanner, &line?);
+        let result = parsed.unwrap_or_else(|error| error_json(&error));
+        screen::result(&format!("{result}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse(format: &Format, scanner: &ControlScanner, line: &str) -> Result<Value> {
+    let request = request(line)?;
+    let prefix = scanner.split(request["prefix"].as_str().unwrap_or_default());
+    let mut parser = format.parser(&prefix, &tools(&request)?, &Interrupt::new())?;
+    let mut events = Vec::new();
+    for pieces in streamed(scanner, &chunks(&request)) {
+        events.extend(parser.push(&pieces)?);
+    }
+    events.extend(parser.finish(StopReason::EndOfTurn)?);
+    Ok(summary(&events))
+}
+
+fn chunks(request: &Value) -> Vec<&str> {
+    match request["chunks"].as_array() {
+        Some(chunks) => chunks.iter().filter_map(Value::as_str).collect(),
+        None => vec![request["input_text"].as_str().unwrap_or_default()],
+    }
+}
+
+/// The pieces of each chunk; a control token that a cut went through comes with the later chunk.
+fn streamed(scanner: &ControlScanner, chunks: &[&str]) -> Vec<Vec<TokenPiece>> {
+    let mut held = String::new();
+    let mut pieces = Vec::with_capacity(chunks.len() + 1);
+    for chunk in chunks {
+        held.push_str(chunk);
+        let rest = held.split_off(held.len() - scanner.open_tail_len(&held));
+        pieces.push(scanner.split(&std::mem::replace(&mut held, rest)));
+    }
+    pieces.push(scanner.split(&held));
+    pieces
+}
+
+fn summary(events: &[ParsedEvent]) -> Value {
+    let (mut reasoning, mut content) = (String::new(), String::new());
+    let (mut calls, mut malformed) = (Vec::new(), Vec::new());
+    for event in events {
+        match event {
+            ParsedEvent::Thought(text) => reasoning.push_str(text),
+            ParsedEvent::Text(text) => content.push_str(text),
+            ParsedEvent::CallEnd { name, arguments, .. } => calls.push(json!({"name": name, "arguments": arguments})),
+            ParsedEvent::Malformed { raw, code, .. } => malformed.push(json!({"raw": raw, "code": code})),
+            ParsedEvent::CallStart { .. } | ParsedEvent::CallDelta { .. } => {}
+        }
+    }
+    let reasoning = if reasoning.is_empty() { Value::Null } else { json!(reasoning) };
+    json!({
+        "reasoning": reasoning,
+        "content": content,
+        "tool_calls": calls,
+        "malformed": malformed,
+        "events": events.iter().map(event_json).collect::<Vec<_>>(),
+    })
+}
+
+fn event_json(event: &ParsedEvent) -> Value {
+    match event {
+        ParsedEvent::Text(text) => json!({"type": "text", "text": text}),
+        ParsedEvent::Thought(text) => json!({"type": "thought", "text": text}),
+        ParsedEvent::CallStart { index, name } => json!({"type": "call-start", "index": index, "name": name}),
+        ParsedEvent::CallDelta { index, json } => {
+            json!({"type": "call-delta", "index": index, "json_delta": json})
+        }
+        ParsedEvent::CallEnd { index, name, arguments } => {
+            json!({"type": "tool-call", "index": index, "name": name, "arguments": arguments})
+        }
+        ParsedEvent::Malformed { raw, code, message } => {
+            json!({"type": "malformed", "raw": raw, "code": code, "message": message})
+        }
+    }
+}

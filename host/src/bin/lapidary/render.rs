@@ -1,0 +1,127 @@
+//! `lapidary render`: conversations to prompts.
+
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use lapidary::{Conversation, Error, Format, Interrupt, MediaKind, Piece, PromptStyle, RenderRequest, Segment, Thinking, Tokenizer, ToolSpec};
+use serde_json::{Value, json};
+
+use crate::model::{self, load_format};
+use crate::screen;
+
+/// Render conversations to prompts, one JSON request a line.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | lapidary render --jsonl")]
+pub struct Args {
+    /// One request a line in, one result a line out, in the same order. The only form there is.
+    #[arg(long, required = true)]
+    jsonl: bool,
+    /// How prompts end: small for E2B and E4B, large for 12B, 26B-A4B and 31B.
+    #[arg(long, value_enum)]
+    variant: Option<Variant>,
+    /// A chat format component in place of the built-in one.
+    #[arg(long, value_name = "PLUGIN")]
+    format: Option<PathBuf>,
+    /// A bundle's directory: adds token ids, and chooses the variant.
+    #[arg(long)]
+    model: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Variant {
+    Small,
+    Large,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let format = load_format(args.format.as_deref())?;
+    let bundle = args.model.as_deref().map(|name| model::bundle(Some(name))).transpose()?;
+    let tokenizer = bundle.as_ref().map(|bundle| bundle.tokenizer()).transpose()?;
+    let style = match args.variant {
+        Some(Variant::Small) => PromptStyle::Small,
+        Some(Variant::Large) => PromptStyle::Large,
+        None => bundle.as_ref().map_or(PromptStyle::Small, |bundle| bundle.config().prompt_style),
+    };
+    for line in std::io::stdin().lock().lines() {
+        let rendered = render(&format, &line?, style, tokenizer.as_ref());
+        let result = rendered.unwrap_or_else(|error| error_json(&error));
+        screen::result(&format!("{result}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `{"error":{"kind":…,"message":…}}`.
+pub fn error_json(error: &Error) -> Value {
+    json!({"error": {"kind": error.kind().name(), "message": error.to_string()}})
+}
+
+/// One line of input as JSON.
+pub fn request(line: &str) -> lapidary::Result<Value> {
+    serde_json::from_str(line).map_err(|error| {
+        let detail = format!("expected one JSON object a line: {error}");
+        Error::new(lapidary::ErrorKind::Invalid, "request", detail)
+    })
+}
+
+/// The `tools` of a request.
+pub fn tools(request: &Value) -> lapidary::Result<Vec<ToolSpec>> {
+    request["tools"].as_array().into_iter().flatten().map(ToolSpec::from_json).collect()
+}
+
+fn render(format: &Format, line: &str, style: PromptStyle, tokenizer: Option<&Tokenizer>) -> lapidary::Result<Value> {
+    let request = request(line)?;
+    let conversation = Conversation::from_json(&request["messages"])?;
+    let flag = |key: &str, default| request[key].as_bool().unwrap_or(default);
+    let rendering = RenderRequest {
+        conversation: &conversation,
+        tools: &tools(&request)?,
+        thinking: if flag("enable_thinking", false) { Thinking::On } else { Thinking::Off },
+        preserve_thinking: flag("preserve_thinking", false),
+        add_generation_prompt: flag("add_generation_prompt", true),
+        continue_final_message: flag("continue_final_message", false),
+        style,
+    };
+    let rendered = format.render(&rendering, &Interrupt::new())?;
+    let placeholders: Vec<&str> = conversation.media().map(|media| placeholder(media.kind)).collect();
+    let text: String = rendered.pieces.iter().map(|piece| text_of(piece, &placeholders)).collect();
+    let pieces: Vec<Value> = rendered.pieces.iter().map(piece_json).collect();
+    let mut result = json!({"text": text, "pieces": pieces});
+    if let Some(tokenizer) = tokenizer {
+        let segments: Vec<Segment<'_>> = rendered.pieces.iter().map(|piece| segment(piece, &placeholders)).collect();
+        result["ids"] = json!(tokenizer.encode(&segments)?);
+    }
+    Ok(result)
+}
+
+/// How the reference template shows a media item before the processor expands it.
+fn placeholder(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Image => "<|image|>",
+        MediaKind::Audio => "<|audio|>",
+        MediaKind::Video => "<|video|>",
+    }
+}
+
+fn text_of<'a>(piece: &'a Piece, placeholders: &[&'a str]) -> &'a str {
+    match piece {
+        Piece::Control(text) | Piece::Data(text) => text,
+        Piece::Media(index) => placeholders[*index],
+    }
+}
+
+fn segment<'a>(piece: &'a Piece, placeholders: &[&'a str]) -> Segment<'a> {
+    match piece {
+        Piece::Data(text) => Segment::Data(text),
+        Piece::Control(_) | Piece::Media(_) => Segment::Control(text_of(piece, placeholders)),
+    }
+}
+
+fn piece_json(piece: &Piece) -> Value {
+    match piece {
+        Piece::Control(text) => json!({"control": text}),
+        Piece::Data(text) => json!({"data": text}),
+        Piece::Media(index) => json!({"media": index}),
+    }
+}

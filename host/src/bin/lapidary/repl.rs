@@ -1,0 +1,110 @@
+//! A conversation on the terminal.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use lapidary::{Conversation, Media, Role, Runtime};
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+
+use crate::chat::{AskArgs, image, show};
+use crate::model::read;
+use crate::screen;
+
+const HELP: &str = "\
+/image FILE     send a picture with the next message
+/audio FILE     send a recording with the next message
+/think on|off   think before answering, or not
+/tools          the tools the model may call
+/save FILE      write the conversation as JSON
+/load FILE      read it again
+/undo           take back the last message and its answer
+/stats          how long the conversation is
+/help           this
+Ctrl-C stops an answer, Ctrl-D ends the conversation.
+";
+
+/// The state of a conversation.
+struct Repl<'a> {
+    runtime: &'a Runtime,
+    ask: AskArgs,
+    conversation: Conversation,
+    media: Vec<Media>,
+}
+
+/// Talks until the end of input.
+pub fn run(runtime: &Runtime, ask: AskArgs) -> anyhow::Result<ExitCode> {
+    let mut editor = DefaultEditor::new()?;
+    let (conversation, media) = (ask.conversation(), ask.media()?);
+    let mut repl = Repl { runtime, ask, conversation, media };
+    screen::progress("/help lists the commands");
+    loop {
+        match editor.readline("> ") {
+            Ok(line) if line.trim().is_empty() => {}
+            Ok(line) => {
+                editor.add_history_entry(&line)?;
+                // A mistake must not end the conversation.
+                if let Err(error) = repl.take(line.trim()) {
+                    screen::report(&error);
+                }
+            }
+            Err(ReadlineError::Interrupted) => {}
+            Err(ReadlineError::Eof) => return Ok(ExitCode::SUCCESS),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+impl Repl<'_> {
+    fn take(&mut self, line: &str) -> anyhow::Result<()> {
+        let Some(command) = line.strip_prefix('/') else { return self.say(line) };
+        let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
+        let path = Path::new(argument.trim());
+        match name {
+            "image" => self.media.push(image(path, self.ask.image_budget)?),
+            "audio" => self.media.push(Media::audio(read(path)?)),
+            "think" => self.ask.think = argument.trim() != "off",
+            "tools" => self.list_tools()?,
+            "save" => std::fs::write(path, format!("{:#}\n", self.conversation.to_json()))?,
+            "load" => self.conversation = Conversation::from_json(&serde_json::from_slice(&read(path)?)?)?,
+            "undo" => self.undo(),
+            "stats" => self.show_stats()?,
+            "help" => screen::result(HELP)?,
+            other => anyhow::bail!("there is no command /{other}; /help lists them"),
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, text: &str) -> anyhow::Result<()> {
+        let asked = self.conversation.clone().user_with(self.media.clone(), text);
+        let generation = self.runtime.chat(asked.clone(), self.ask.options(self.runtime))?;
+        let (_, messages) = show(generation)?;
+        // Only an answered question becomes part of the conversation.
+        self.conversation = asked;
+        self.conversation.messages.extend(messages);
+        self.media.clear();
+        Ok(())
+    }
+
+    fn undo(&mut self) {
+        let messages = &mut self.conversation.messages;
+        if let Some(last) = messages.iter().rposition(|message| message.role == Role::User) {
+            messages.truncate(last);
+        }
+    }
+
+    fn list_tools(&self) -> anyhow::Result<()> {
+        for tool in self.runtime.tools() {
+            screen::result(&format!("{}: {}\n", tool.name, tool.description))?;
+        }
+        Ok(())
+    }
+
+    fn show_stats(&self) -> anyhow::Result<()> {
+        let rendered = self.runtime.render(&self.conversation, &self.ask.options(self.runtime))?;
+        let (tokens, context) = (rendered.prompt.ids.len(), self.runtime.config().context_tokens);
+        let messages = self.conversation.messages.len();
+        screen::result(&format!("{messages} messages, {tokens} of {context} tokens\n"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! What goes to the terminal: results to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+
+use lapidary::Error;
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Remembers how much to print and shows warnings of the library on standard error.
+pub fn start(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+    let level = if quiet { tracing::Level::ERROR } else { tracing::Level::WARN };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time().init();
+}
+
+/// A progress line.
+pub fn progress(line: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        eprintln!("{line}");
+    }
+}
+
+/// Part of a line on standard error, dim on a terminal.
+pub fn aside(text: &str) {
+    if QUIET.load(Ordering::Relaxed) {
+        return;
+    }
+    if is_coloured() {
+        eprint!("\x1b[2m{text}\x1b[0m");
+    } else {
+        eprint!("{text}");
+    }
+}
+
+/// Part of the result, shown at once.
+pub fn result(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints an error and says how the process ends.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let code = match error.downcast_ref::<Error>() {
+        Some(error) => {
+            eprintln!("lapidary: {error:#}");
+            error.kind().exit_code()
+        }
+        None => {
+            eprintln!("lapidary: {error:#}");
+            1
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn is_coloured() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+type Action = Box<dyn FnMut() + Send>;
+
+static ON_INTERRUPT: Mutex<Option<Action>> = Mutex::new(None);
+static INSTALL: Once = Once::new();
+
+/// Runs `action` at the next Ctrl-C in place of the one before; without one, Ctrl-C ends the process.
+pub fn on_interrupt(action: impl FnMut() + Send + 'static) {
+    *ON_INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(action));
+    INSTALL.call_once(|| {
+        let installed = ctrlc::set_handler(|| {
+            match ON_INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(mut action) => action(),
+                None => std::process::exit(130),
+            }
+        });
+        if let Err(error) = installed {
+            tracing::warn!("ctrl-c ends the process at once: {error}");
+        }
+    });
+}

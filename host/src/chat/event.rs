@@ -1,0 +1,85 @@
+//! What a generation tells its caller, as it happens.
+
+use serde::Serialize;
+
+use super::tool::{ToolCall, ToolResult};
+
+/// One thing that happened in a chat.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// More of what the model thinks.
+    Thought {
+        /// The next stretch.
+        text: String,
+    },
+    /// More of the answer.
+    Text {
+        /// The next stretch.
+        text: String,
+    },
+    /// More of a call's arguments, before the call is complete.
+    ToolCallDelta {
+        /// Counts the calls of this chat from 0.
+        index: usize,
+        /// The tool's name.
+        name: String,
+        /// The next stretch of the arguments' JSON text.
+        json_delta: String,
+    },
+    /// The model called a tool.
+    ToolCall(ToolCall),
+    /// The tool answered.
+    ToolResult(ToolResult),
+    /// The model broke its format; nothing of what it wrote is lost.
+    Malformed {
+        /// What it wrote, control tokens spelled out.
+        raw: String,
+        /// Stable and documented by the format.
+        code: String,
+        /// One sentence for a person.
+        message: String,
+    },
+    /// The chat is over. Always the last event.
+    Finished {
+        /// Why.
+        reason: FinishReason,
+        /// What it cost.
+        usage: Usage,
+    },
+}
+
+/// Why a chat ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FinishReason {
+    /// The model closed its turn.
+    EndOfTurn,
+    /// No more tokens were allowed.
+    Length,
+    /// The model called a tool that the caller must run.
+    ToolCall,
+    /// A stop text appeared.
+    Stop,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What a chat cost, all its tool rounds together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Usage {
+    /// Tokens of the last prompt.
+    pub prompt_tokens: usize,
+    /// Prompt tokens whose keys and values were still held.
+    pub cached_tokens: usize,
+    /// Generated tokens that were thought.
+    pub thought_tokens: usize,
+    /// All generated tokens.
+    pub output_tokens: usize,
+    /// Milliseconds from a prompt to its first logits, encoders included.
+    pub prefill_ms: f64,
+    /// Milliseconds of all further steps.
+    pub decode_ms: f64,
+    /// What ran the graphs: `cpu`, `cuda:0`.
+    pub provider: String,
+}

@@ -1,0 +1,12 @@
+//! Conversations, tools, requests and events: plain data, no I/O.
+
+mod conversation;
+mod event;
+mod openai;
+mod request;
+mod tool;
+
+pub use conversation::{Content, Conversation, Media, MediaKind, Message, Part, Role};
+pub use event::{Event, FinishReason, Usage};
+pub use request::{ChatOptions, PromptStyle, Sampling, Thinking};
+pub use tool::{ToolCall, ToolResult, ToolSpec, ToolTraits};

@@ -1,0 +1,263 @@
+//! Conversations and tools in the JSON shape that OpenAI and Hugging Face use.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::conversation::{Content, Conversation, Media, MediaKind, Message, Part, Role};
+use super::tool::{ToolCall, ToolSpec, ToolTraits};
+use crate::error::{Error, Result};
+
+impl Conversation {
+    /// Reads a list of messages.
+    ///
+    /// Habits of the OpenAI API are understood: arguments as a JSON string, `image_url` and
+    /// `input_audio` parts with `data:` URLs, the role `developer`, reasoning under any of its names.
+    /// A media part without data keeps its place and has no bytes.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the place as a JSON pointer.
+    ///
+    /// ```
+    /// use lapidary::Conversation;
+    /// let messages = serde_json::json!([{"role": "user", "content": "Hello!"}]);
+    /// assert_eq!(Conversation::from_json(&messages)?.messages.len(), 1);
+    /// # Ok::<(), lapidary::Error>(())
+    /// ```
+    pub fn from_json(messages: &Value) -> Result<Self> {
+        let list = messages.as_array().ok_or_else(|| invalid("/messages", "expected a list"))?;
+        let mut conversation = Self::new();
+        for (index, value) in list.iter().enumerate() {
+            let at = format!("/messages/{index}");
+            let fields = value.as_object().ok_or_else(|| invalid(&at, "expected an object"))?;
+            conversation.messages.push(message(fields, &at)?);
+            conversation.messages.extend(legacy_results(fields));
+        }
+        Ok(conversation)
+    }
+
+    /// The messages as [`Conversation::from_json`] reads them, media as `data:` URLs.
+    pub fn to_json(&self) -> Value {
+        self.messages.iter().map(message_json).collect()
+    }
+}
+
+impl ToolSpec {
+    /// Reads `{"type":"function","function":{…}}`, or the inner object alone.
+    ///
+    /// # Errors
+    /// `Invalid` when it has no name.
+    pub fn from_json(tool: &Value) -> Result<Self> {
+        let function = tool.get("function").unwrap_or(tool);
+        let text = |key: &str| function.get(key).and_then(Value::as_str).map(str::to_owned);
+        let name = text("name").ok_or_else(|| invalid("/tools", "expected a tool with a name"))?;
+        Ok(Self {
+            name,
+            description: text("description").unwrap_or_default(),
+            parameters: function.get("parameters").cloned().unwrap_or_else(|| json!({})),
+            response: function.get("response").cloned(),
+            traits: ToolTraits::default(),
+        })
+    }
+}
+
+fn invalid(at: &str, detail: impl Into<String>) -> Error {
+    Error::invalid(at, detail)
+}
+
+fn message(fields: &Map<String, Value>, at: &str) -> Result<Message> {
+    let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
+    // The reference's names for it, in its order (transformers 5.23, `utils/chat_template_utils.py`).
+    let reasoning = ["reasoning_content", "thinking", "reasoning"].into_iter();
+    let calls = match fields.get("tool_calls") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(calls)) => tool_calls(calls, at)?,
+        Some(_) => return Err(invalid(&format!("{at}/tool_calls"), "expected a list")),
+    };
+    Ok(Message {
+        role: role(fields.get("role"), at)?,
+        name: text("name"),
+        content: content(fields.get("content"), at)?,
+        reasoning: reasoning.filter_map(text).find(|text| !text.is_empty()),
+        tool_calls: calls,
+        tool_call_id: text("tool_call_id"),
+    })
+}
+
+fn role(value: Option<&Value>, at: &str) -> Result<Role> {
+    match value.and_then(Value::as_str) {
+        Some("system") => Ok(Role::System),
+        Some("developer") => Ok(Role::Developer),
+        Some("user") => Ok(Role::User),
+        Some("assistant" | "model") => Ok(Role::Assistant),
+        Some("tool") => Ok(Role::Tool),
+        other => {
+            let detail = format!("expected system, developer, user, assistant or tool, found {other:?}");
+            Err(invalid(&format!("{at}/role"), detail))
+        }
+    }
+}
+
+fn content(value: Option<&Value>, at: &str) -> Result<Option<Content>> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(Content::Text(text.clone()))),
+        Some(Value::Array(parts)) => parts_of(parts, at).map(Content::Parts).map(Some),
+        Some(object @ Value::Object(_)) => Ok(Some(Content::Structured(object.clone()))),
+        Some(_) => Err(invalid(&format!("{at}/content"), "expected a text, a list of parts or an object")),
+    }
+}
+
+fn parts_of(parts: &[Value], at: &str) -> Result<Vec<Part>> {
+    let read = |(index, value)| part(value, &format!("{at}/content/{index}"));
+    parts.iter().enumerate().map(read).filter_map(Result::transpose).collect()
+}
+
+/// A part of a kind that nobody knows is left out, as the reference template does.
+fn part(value: &Value, at: &str) -> Result<Option<Part>> {
+    let kind = value.get("type").and_then(Value::as_str);
+    let media = |kind| Ok(Some(Part::Media(Media { kind, bytes: data(value, at)?.into(), budget: None })));
+    match kind {
+        Some("text") | None => Ok(value.get("text").and_then(Value::as_str).map(|text| Part::Text(text.into()))),
+        Some("image" | "image_url") => media(MediaKind::Image),
+        Some("audio" | "input_audio") => media(MediaKind::Audio),
+        Some("video" | "video_url") => media(MediaKind::Video),
+        Some(_) => Ok(None),
+    }
+}
+
+/// The bytes of a `data:` URL or of an OpenAI `input_audio`; empty where the part has neither.
+fn data(part: &Value, at: &str) -> Result<Vec<u8>> {
+    let paths = ["/image_url/url", "/video_url/url", "/image_url", "/url", "/image", "/audio", "/video"];
+    let url = paths.iter().find_map(|path| part.pointer(path)?.as_str());
+    let url = url.and_then(|url| url.strip_prefix("data:")?.split_once(";base64,"));
+    let encoded = url.map(|(_, encoded)| encoded);
+    let encoded = encoded.or_else(|| part.pointer("/input_audio/data")?.as_str());
+    let decode = |text| STANDARD.decode(text).map_err(|error| invalid(at, "expected base64").with_source(error));
+    encoded.map_or(Ok(Vec::new()), decode)
+}
+
+fn tool_calls(calls: &[Value], at: &str) -> Result<Vec<ToolCall>> {
+    calls.iter().enumerate().map(|(index, call)| tool_call(call, &format!("{at}/tool_calls/{index}"))).collect()
+}
+
+fn tool_call(call: &Value, at: &str) -> Result<ToolCall> {
+    let function = call.get("function").unwrap_or(call);
+    let name = function.get("name").and_then(Value::as_str);
+    Ok(ToolCall {
+        id: call.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        name: name.ok_or_else(|| invalid(at, "expected a function name"))?.to_owned(),
+        arguments: arguments(function.get("arguments"), at)?,
+    })
+}
+
+fn arguments(value: Option<&Value>, at: &str) -> Result<Value> {
+    let at = format!("{at}/function/arguments");
+    match value {
+        None | Some(Value::Null) => Ok(json!({})),
+        Some(object @ Value::Object(_)) => Ok(object.clone()),
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(object @ Value::Object(_)) => Ok(object),
+            _ => Err(invalid(&at, "expected a JSON object in the text, found something else")),
+        },
+        Some(_) => Err(invalid(&at, "expected an object")),
+    }
+}
+
+/// Results that older Gemma clients keep inside the assistant's message.
+fn legacy_results(fields: &Map<String, Value>) -> Vec<Message> {
+    let results = fields.get("tool_responses").and_then(Value::as_array);
+    results.into_iter().flatten().map(legacy_result).collect()
+}
+
+fn legacy_result(result: &Value) -> Message {
+    let name = result.get("name").and_then(Value::as_str).unwrap_or("unknown");
+    let content = match result.get("response") {
+        Some(Value::String(text)) => Content::Text(text.clone()),
+        Some(value) => Content::Structured(value.clone()),
+        None => Content::Text(String::new()),
+    };
+    Message { name: Some(name.to_owned()), content: Some(content), ..Message::new(Role::Tool, "") }
+}
+
+fn message_json(message: &Message) -> Value {
+    let mut fields = Map::new();
+    fields.insert("role".into(), json!(role_name(message.role)));
+    fields.insert("content".into(), message.content.as_ref().map_or(Value::Null, content_value));
+    let mut put = |key: &str, value: &Option<String>| {
+        if let Some(text) = value {
+            fields.insert(key.into(), json!(text));
+        }
+    };
+    put("name", &message.name);
+    put("reasoning", &message.reasoning);
+    put("tool_call_id", &message.tool_call_id);
+    if !message.tool_calls.is_empty() {
+        fields.insert("tool_calls".into(), message.tool_calls.iter().map(call_json).collect());
+    }
+    Value::Object(fields)
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::Developer => "developer",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}
+
+fn content_value(content: &Content) -> Value {
+    match content {
+        Content::Text(text) => json!(text),
+        Content::Structured(value) => value.clone(),
+        Content::Parts(parts) => parts.iter().map(part_json).collect(),
+    }
+}
+
+fn part_json(part: &Part) -> Value {
+    let media = match part {
+        Part::Text(text) => return json!({"type": "text", "text": text}),
+        Part::Media(media) => media,
+    };
+    let kind = match media.kind {
+        MediaKind::Image => "image",
+        MediaKind::Audio => "audio",
+        MediaKind::Video => "video",
+    };
+    let url = format!("data:{kind};base64,{}", STANDARD.encode(&media.bytes));
+    json!({"type": kind, "url": url})
+}
+
+fn call_json(call: &ToolCall) -> Value {
+    json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_reads_back() {
+        let calls = vec![ToolCall { id: "call_0".into(), name: "f".into(), arguments: json!({"a": 1}) }];
+        let conversation = Conversation::new()
+            .user_with([Media::image(vec![1u8, 2, 3])], "look")
+            .with(Message::assistant(None, Some("hm".into()), calls));
+        assert_eq!(Conversation::from_json(&conversation.to_json()).unwrap(), conversation);
+    }
+
+    #[test]
+    fn arguments_may_come_as_a_json_text() {
+        let call = json!({"function": {"name": "f", "arguments": "{\"a\": [1]}"}});
+        assert_eq!(tool_call(&call, "").unwrap().arguments, json!({"a": [1]}));
+        let call = json!({"function": {"name": "f", "arguments": "[1]"}});
+        assert!(tool_call(&call, "").is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_place() {
+        let error = Conversation::from_json(&json!([{"role": "bard", "content": "O"}])).unwrap_err();
+        assert_eq!(error.subject(), "/messages/0/role");
+    }
+}

@@ -1,0 +1,69 @@
+//! What a caller asks of one generation.
+
+use super::tool::ToolSpec;
+
+/// Whether the model thinks before it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Thinking {
+    /// It answers at once.
+    #[default]
+    Off,
+    /// It thinks first.
+    On,
+}
+
+/// How a prompt ends, which differs by model size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PromptStyle {
+    /// E2B and E4B.
+    #[default]
+    Small,
+    /// 12B, 26B-A4B and 31B.
+    Large,
+}
+
+/// How the next token is chosen. The defaults are Gemma 4's own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Divides the logits; 0 takes the likeliest token.
+    pub temperature: f32,
+    /// Keeps this many of the likeliest tokens; 0 keeps all.
+    pub top_k: usize,
+    /// Keeps the likeliest tokens that together have this probability; 1 keeps all.
+    pub top_p: f32,
+    /// Drops tokens less likely than this share of the likeliest; 0 drops none.
+    pub min_p: f32,
+    /// The same seed, prompt and settings give the same tokens on the same device. `None`: a fresh one.
+    pub seed: Option<u64>,
+}
+
+impl Sampling {
+    /// Always the likeliest token.
+    pub fn greedy() -> Self {
+        Self { temperature: 0.0, ..Self::default() }
+    }
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 1.0, top_k: 64, top_p: 0.95, min_p: 0.0, seed: None }
+    }
+}
+
+/// What a caller may set for one chat.
+#[derive(Clone, Debug, Default)]
+pub struct ChatOptions {
+    /// `None`: the bundle's own, from its `generation_config.json`.
+    pub sampling: Option<Sampling>,
+    /// Whether the model thinks first.
+    pub thinking: Thinking,
+    /// Keep the thoughts of earlier turns that called tools in the prompt.
+    pub preserve_thinking: bool,
+    /// Tools that the caller runs itself: a call to one ends the chat with
+    /// [`FinishReason::ToolCall`](crate::FinishReason::ToolCall).
+    pub tools: Vec<ToolSpec>,
+    /// Tokens this chat may generate, tool rounds included. `None`: what the limits and the context allow.
+    pub max_tokens: Option<usize>,
+    /// Texts that end the answer when they appear in it; they are not part of it.
+    pub stop: Vec<String>,
+}

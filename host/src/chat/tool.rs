@@ -1,0 +1,73 @@
+//! Tools: what the model is told, what it calls, what comes back.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::conversation::Content;
+
+/// What a host should know before it runs a tool. All `false` when the tool does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToolTraits {
+    /// Changes nothing.
+    pub read_only: bool,
+    /// May destroy something.
+    pub destructive: bool,
+    /// Calling it twice is as calling it once.
+    pub idempotent: bool,
+    /// Reaches outside the machine.
+    pub open_world: bool,
+    /// A person must agree to each call.
+    pub needs_approval: bool,
+}
+
+/// A tool as the model is told of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolSpec {
+    /// Its name: what the model calls.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// A JSON Schema of type object.
+    pub parameters: Value,
+    /// A JSON Schema of the result, where the tool states one.
+    pub response: Option<Value>,
+    /// What a host should know.
+    pub traits: ToolTraits,
+}
+
+/// A call that the model made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ToolCall {
+    /// Unique in the conversation.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// A JSON object.
+    pub arguments: Value,
+}
+
+/// What a call gave.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ToolResult {
+    /// The call's id.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// What the model is shown.
+    #[serde(serialize_with = "content_json")]
+    pub content: Content,
+    /// The call failed in a way the model hears of.
+    pub is_error: bool,
+}
+
+fn content_json<S: serde::Serializer>(content: &Content, serializer: S) -> Result<S::Ok, S::Error> {
+    use super::conversation::Part;
+    match content {
+        Content::Text(text) => serializer.serialize_str(text),
+        Content::Structured(value) => value.serialize(serializer),
+        Content::Parts(parts) => serializer.collect_seq(parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
+            Part::Media(_) => None,
+        })),
+    }
+}

@@ -1,0 +1,52 @@
+//! What callers and the engine say to each other.
+
+use std::sync::mpsc::Sender;
+
+use crate::chat::Sampling;
+use crate::error::Result;
+use crate::graph::RunControl;
+use crate::model::Prompt;
+use crate::tensor::Tensor;
+
+/// One sequence to generate.
+pub(crate) struct Job {
+    pub prompt: Prompt,
+    pub sampling: Sampling,
+    /// Never chosen.
+    pub suppressed_ids: Vec<u32>,
+    /// End the sequence; the ending id is reported too.
+    pub stop_ids: Vec<u32>,
+    pub tokens_max: usize,
+    /// Report the logits of every prompt token and of every step.
+    pub wants_logits: bool,
+    pub control: RunControl,
+    pub steps: Sender<Result<Step>>,
+}
+
+/// One thing the engine did for a job.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The prompt is in the cache.
+    Prefilled {
+        milliseconds: f64,
+        /// `[prompt tokens, vocab]`, when they were asked for.
+        logits: Option<Tensor<f32>>,
+    },
+    /// The next token.
+    Token(u32),
+    /// The logits after the last token, when they were asked for: `[1, vocab]`.
+    Logits(Tensor<f32>),
+    /// Always the last step of a job that did not fail.
+    Ended { reason: EndReason, decode_milliseconds: f64 },
+}
+
+/// Why a sequence ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// A stop id.
+    Stop,
+    /// No more tokens were allowed.
+    Length,
+    /// The caller cancelled.
+    Cancelled,
+}

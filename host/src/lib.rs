@@ -1,0 +1,72 @@
+//! Gemma 4 in your program: ONNX graphs through ONNX Runtime, the chat format and the tools as
+//! sandboxed WebAssembly plugins.
+//!
+//! A conversation goes to a chat format, a component without any capability, which renders it into
+//! pieces that are either *control* or *data*. The host encodes data with special tokens switched off,
+//! so no user can forge a turn marker. The graphs run on one engine thread; the format's parser turns
+//! what they write into typed [`Event`]s; tool calls run in the sandbox, and their results go back.
+//!
+//! ```
+//! use lapidary::{ChatOptions, Conversation, Event, Runtime};
+//!
+//! // The library never downloads by itself: this is the explicit step that finds ONNX Runtime.
+//! lapidary::onnxruntime::locate_or_fetch(&mut |line| eprintln!("{line}"))?;
+//!
+//! let runtime = Runtime::builder().builtin_tools().build()?;
+//! let conversation = Conversation::new().user("What is 17 times 23?");
+//! let options = ChatOptions { max_tokens: Some(32), ..ChatOptions::default() };
+//! for event in runtime.chat(conversation, options)? {
+//!     match event? {
+//!         Event::Text { text } => print!("{text}"),
+//!         Event::ToolCall(call) => eprintln!("[{} {}]", call.name, call.arguments),
+//!         Event::Finished { reason, usage } => eprintln!("{reason:?}, {} tokens", usage.output_tokens),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok::<(), lapidary::Error>(())
+//! ```
+//!
+//! | to | look at |
+//! |---|---|
+//! | chat | [`Runtime::chat`], [`Conversation`], [`ChatOptions`], [`Event`] |
+//! | stop a chat | [`Generation::cancel_handle`], or drop the [`Generation`] |
+//! | load another model | [`Bundle::open`], [`RuntimeBuilder::bundle`], [`DtypeChoice`] |
+//! | add tools | [`RuntimeBuilder::tool`], [`Grants`] |
+//! | replace the chat format | [`RuntimeBuilder::format`] |
+//! | bound everything | [`Limits`] |
+//! | choose CPU, CUDA or CoreML | [`Providers`] |
+//! | handle a failure | [`Error`], [`ErrorKind`] |
+
+mod chat;
+mod engine;
+mod error;
+mod graph;
+mod limits;
+mod media;
+mod model;
+mod plugin;
+mod runtime;
+mod sample;
+mod tensor;
+mod text;
+
+pub use chat::{
+    ChatOptions, Content, Conversation, Event, FinishReason, Media, MediaKind, Message, Part, PromptStyle, Role,
+    Sampling, Thinking, ToolCall, ToolResult, ToolSpec, ToolTraits, Usage,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use graph::library as onnxruntime;
+pub use graph::{Dtype, Provider, Providers, available as available_providers};
+pub use limits::Limits;
+pub use media::{
+    AudioFeatures, ImageBudget, ImageFeatures, audio_features, audio_features_raw_16k, image_features,
+    image_soft_tokens,
+};
+pub use model::{Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer, Prompt};
+pub use plugin::{
+    Engines, Format, FormatDescription, Grant, Grants, Interrupt, ParsedEvent, Parser, Piece, Plugin, PluginInfo,
+    RenderRequest, Rendered, StopReason, ToolPlugin, World, function_imports, inspect,
+};
+pub use runtime::{Cancel, GenerateRequest, Generated, Generation, RenderedPrompt, Reply, Runtime, RuntimeBuilder};
+pub use tensor::Tensor;
+pub use text::{ControlScanner, Segment, TokenPiece, Tokenizer};

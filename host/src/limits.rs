@@ -1,0 +1,77 @@
+//! Every bound, in one place. The only file with policy numbers.
+
+/// Bounds on what one request and one plugin may use.
+///
+/// Each field is checked where its comment says; going over it is
+/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) with the field's name.
+///
+/// ```
+/// let limits = lapidary::Limits { tool_rounds_max: 2, ..lapidary::Limits::default() };
+/// assert!(limits.plugin_memory_bytes_max > 0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages in one conversation. Default 10,000: far over what a context holds. Checked in `runtime`.
+    pub messages_max: usize,
+    /// Bytes of text in one conversation. Default 16 MiB: 256K tokens are about 1 MiB. Checked in `runtime`.
+    pub text_bytes_max: usize,
+    /// Images, recordings and videos in one conversation. Default 64. Checked in `runtime`.
+    pub media_count_max: usize,
+    /// Bytes of one media file. Default 256 MiB. Checked in `media`.
+    pub media_bytes_max: usize,
+    /// Pixels of one decoded image, checked in its header before decoding. Default 64 Mi. Checked in `media`.
+    pub image_pixels_max: u64,
+    /// Seconds of one recording. Default 30: what the audio encoder takes in one piece. Checked in `media`.
+    pub audio_seconds_max: u32,
+    /// Tokens of one prompt, soft tokens included; the model's own context also bounds it.
+    /// Default 262,144. Checked in `runtime`.
+    pub prompt_tokens_max: usize,
+    /// Tokens of one generation when the request names no number. Default 4,096. Checked in `engine`.
+    pub new_tokens_max: usize,
+    /// Chats that may generate at the same time; further ones wait. Default 8. Checked in `engine`.
+    pub sequences_max: usize,
+    /// Times a tool's results may go back to the model in one chat. Default 16. Checked in `runtime`.
+    pub tool_rounds_max: usize,
+    /// Bytes of one component. Default 64 MiB: a Python guest has 40. Checked in `plugin`.
+    pub component_bytes_max: usize,
+    /// Bytes of memory one plugin instance may hold. Default 64 MiB. Checked in `plugin`.
+    pub plugin_memory_bytes_max: usize,
+    /// Elements of one plugin table. Default 100,000. Checked in `plugin`.
+    pub plugin_table_elements_max: usize,
+    /// Milliseconds of one call of a chat format. Default 1,000; a usual call takes microseconds. Checked in `plugin`.
+    pub format_call_ms_max: u64,
+    /// Milliseconds of one tool call. Default 10,000. Checked in `plugin`.
+    pub tool_call_ms_max: u64,
+    /// Bytes that one plugin call may copy to or from the host. It stops a small guest that returns one
+    /// buffer under many names. Default 4 MiB; a longer conversation raises it by itself. Checked in `plugin`.
+    pub plugin_copy_bytes_max: usize,
+    /// Bytes of one tool's result. Default 1 MiB. Checked in `runtime`.
+    pub tool_result_bytes_max: usize,
+    /// Bytes that one plugin may log in one call. Default 64 KiB; what is over is cut. Checked in `plugin`.
+    pub plugin_log_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages_max: 10_000,
+            text_bytes_max: 16 << 20,
+            media_count_max: 64,
+            media_bytes_max: 256 << 20,
+            image_pixels_max: 64 << 20,
+            audio_seconds_max: 30,
+            prompt_tokens_max: 262_144,
+            new_tokens_max: 4_096,
+            sequences_max: 8,
+            tool_rounds_max: 16,
+            component_bytes_max: 64 << 20,
+            plugin_memory_bytes_max: 64 << 20,
+            plugin_table_elements_max: 100_000,
+            format_call_ms_max: 1_000,
+            tool_call_ms_max: 10_000,
+            plugin_copy_bytes_max: 4 << 20,
+            tool_result_bytes_max: 1 << 20,
+            plugin_log_bytes_max: 64 << 10,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What can be said of a bundle before anything is loaded.
+
+use serde::Serialize;
+
+use super::bundle::{Bundle, DtypeChoice, GraphRole};
+use crate::chat::PromptStyle;
+use crate::error::Result;
+
+/// A bundle, described from its files alone.
+#[derive(Clone, Debug, Serialize)]
+pub struct BundleReport {
+    /// Always `bundle`.
+    pub kind: &'static str,
+    /// Where it is.
+    pub location: String,
+    /// `model_type` of its configuration.
+    pub family: String,
+    /// `E2B`, `E4B`, `26B-A4B`, `31B`, `12B`, else `custom`.
+    pub size: &'static str,
+    /// What it takes beside text.
+    pub modalities: Vec<&'static str>,
+    /// Decoder layers.
+    pub layers: usize,
+    /// Width of the embeddings.
+    pub hidden_size: usize,
+    /// Tokens of prompt and answer together.
+    pub context_tokens: usize,
+    /// The window of sliding layers in tokens.
+    pub sliding_window: usize,
+    /// `small` or `large`: how prompts end.
+    pub prompt_style: &'static str,
+    /// Ids that end a turn.
+    pub eos_ids: Vec<u32>,
+    /// The graphs, each with the dtypes it is there in.
+    pub graphs: Vec<GraphReport>,
+    /// Keys and values of all layers for one token, in the chosen dtype; `None` where the
+    /// configuration does not tell.
+    pub kv_bytes_per_token: Option<u64>,
+    /// What the chosen graphs' files and a full context's keys and values take together.
+    pub memory_estimate_bytes: u64,
+    /// Files that a full bundle has and this one lacks.
+    pub missing: Vec<String>,
+}
+
+/// One graph of a bundle.
+#[derive(Clone, Debug, Serialize)]
+pub struct GraphReport {
+    /// `embed`, `decoder`, `vision`, `audio`.
+    pub graph: String,
+    /// The dtypes it is there in.
+    pub dtypes: Vec<&'static str>,
+    /// What is loaded when nobody chooses.
+    pub chosen: Option<&'static str>,
+    /// The chosen graph's files, external data included.
+    pub size_bytes: u64,
+}
+
+impl Bundle {
+    /// Describes the bundle without loading it.
+    ///
+    /// # Errors
+    /// `Io` when a file cannot be read.
+    pub fn report(&self) -> Result<BundleReport> {
+        let config = self.config();
+        let graphs: Vec<GraphReport> = GraphRole::ALL.iter().map(|role| self.graph_report(*role)).collect();
+        let kv_bytes_per_token = self.kv_bytes_per_token();
+        let weights: u64 = graphs.iter().map(|graph| graph.size_bytes).sum();
+        let cache = kv_bytes_per_token.unwrap_or(0) * config.context_tokens as u64;
+        Ok(BundleReport {
+            kind: "bundle",
+            location: self.location(),
+            family: config.model_type.clone(),
+            size: config.size,
+            modalities: self.modalities(),
+            layers: config.layers,
+            hidden_size: config.hidden_size,
+            context_tokens: config.context_tokens,
+            sliding_window: config.sliding_window,
+            prompt_style: match config.prompt_style {
+                PromptStyle::Small => "small",
+                PromptStyle::Large => "large",
+            },
+            eos_ids: config.eos_ids.clone(),
+            missing: self.missing(&graphs),
+            graphs,
+            kv_bytes_per_token,
+            memory_estimate_bytes: weights + cache,
+        })
+    }
+
+    fn graph_report(&self, role: GraphRole) -> GraphReport {
+        let chosen = self.choose_dtype(role, &DtypeChoice::default()).unwrap_or(None);
+        GraphReport {
+            graph: role.to_string(),
+            dtypes: self.dtypes(role),
+            chosen,
+            size_bytes: chosen.map_or(0, |dtype| self.graph_size_bytes(role, dtype)),
+        }
+    }
+
+    fn modalities(&self) -> Vec<&'static str> {
+        let (config, has) = (self.config(), |role| !self.dtypes(role).is_empty());
+        let senses = [
+            ("text", true),
+            ("image", config.image.is_some() && has(GraphRole::Vision)),
+            ("audio", config.audio.is_some() && has(GraphRole::Audio)),
+        ];
+        senses.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+    }
+
+    fn kv_bytes_per_token(&self) -> Option<u64> {
+        let dtype = self.choose_dtype(GraphRole::Decoder, &DtypeChoice::default()).ok()??;
+        // fp16 and q4f16 keep keys and values in half precision, all others in single.
+        let width = if dtype.ends_with("f16") || dtype == "fp16" { 2 } else { 4 };
+        let numbers = self.config().kv_numbers_per_token?;
+        Some(numbers as u64 * width)
+    }
+
+    fn missing(&self, graphs: &[GraphReport]) -> Vec<String> {
+        let config = self.config();
+        let wanted = |role| match role {
+            GraphRole::Embed | GraphRole::Decoder => true,
+            GraphRole::Vision => config.image.is_some(),
+            GraphRole::Audio => config.audio.is_some(),
+        };
+        let absent = GraphRole::ALL.into_iter().zip(graphs);
+        let absent = absent.filter(|(role, report)| report.dtypes.is_empty() && wanted(*role));
+        let graphs = absent.map(|(role, _)| format!("onnx/{}.onnx", role.file_stem()));
+        let files = ["tokenizer.json", "generation_config.json", "processor_config.json"];
+        let files = files.into_iter().filter(|name| !self.has_file(name)).map(str::to_owned);
+        graphs.chain(files).collect()
+    }
+}

@@ -1,0 +1,171 @@
+//! Putting a runtime together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::tools::Toolbox;
+use super::{Inner, Runtime};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::graph::{GraphOptions, Providers, library};
+use crate::limits::Limits;
+use crate::model::{Bundle, DtypeChoice, GemmaOptions};
+use crate::plugin::{Engines, Format, Grants, ToolPlugin};
+use crate::text::Tokenizer;
+
+/// Chooses what a [`Runtime`] is made of.
+///
+/// ```
+/// # lapidary::onnxruntime::locate_or_fetch(&mut |_| {})?;
+/// use lapidary::{Limits, Runtime};
+/// let limits = Limits { new_tokens_max: 64, ..Limits::default() };
+/// let runtime = Runtime::builder().limits(limits).threads(1).build()?;
+/// assert_eq!(runtime.provider(), "cpu");
+/// # Ok::<(), lapidary::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct RuntimeBuilder {
+    bundle: Option<Bundle>,
+    dtype: DtypeChoice,
+    providers: Providers,
+    threads: Option<usize>,
+    format: Option<NamedBytes>,
+    tools: Vec<(NamedBytes, Grants)>,
+    limits: Limits,
+    code_cache: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+struct NamedBytes {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl RuntimeBuilder {
+    /// The model. Without one, the embedded model.
+    pub fn bundle(mut self, bundle: Bundle) -> Self {
+        self.bundle = Some(bundle);
+        self
+    }
+
+    /// Which of a bundle's dtypes to load. Without it, what the bundle's configuration asks for.
+    pub fn dtype(mut self, dtype: DtypeChoice) -> Self {
+        self.dtype = dtype;
+        self
+    }
+
+    /// What runs the graphs, in order of preference. Each has to start.
+    pub fn providers(mut self, providers: Providers) -> Self {
+        self.providers = providers;
+        self
+    }
+
+    /// Threads of one graph run. Without it, one for each physical core.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// A chat format component in place of the built-in one.
+    pub fn format(mut self, name: impl Into<String>, component: Vec<u8>) -> Self {
+        self.format = Some(NamedBytes { name: name.into(), bytes: component });
+        self
+    }
+
+    /// A tool component, and what it may do.
+    pub fn tool(mut self, name: impl Into<String>, component: Vec<u8>, grants: Grants) -> Self {
+        self.tools.push((NamedBytes { name: name.into(), bytes: component }, grants));
+        self
+    }
+
+    /// The built-in tools: calculator and clock.
+    #[cfg(feature = "embedded")]
+    pub fn builtin_tools(self) -> Self {
+        self.builtin_calculator().builtin_clock()
+    }
+
+    /// The built-in calculator, which may do nothing but compute.
+    #[cfg(feature = "embedded")]
+    pub fn builtin_calculator(self) -> Self {
+        self.tool("tool-calculator", lapidary_guests::TOOL_CALCULATOR.to_vec(), Grants::none())
+    }
+
+    /// The built-in clock, which may read the time.
+    #[cfg(feature = "embedded")]
+    pub fn builtin_clock(self) -> Self {
+        self.tool("tool-clock", lapidary_guests::TOOL_CLOCK.to_vec(), Grants::clock())
+    }
+
+    /// Every bound.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Keeps the plugins' machine code in this folder. Without it, plugins are compiled at each start.
+    pub fn code_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.code_cache = Some(folder.into());
+        self
+    }
+
+    /// Loads everything.
+    ///
+    /// # Errors
+    /// `Io` without ONNX Runtime; `Bundle` for a broken model; `Plugin` for a component that cannot be
+    /// used; `Unsupported` for a provider that cannot start.
+    pub fn build(self) -> Result<Runtime> {
+        library::initialize()?;
+        let bundle = self.bundle.map_or_else(default_bundle, Ok)?;
+        let tokenizer = bundle.tokenizer()?;
+        let engines = Engines::new(&self.limits, self.code_cache)?;
+        let format = match self.format {
+            Some(format) => Format::load(&format.name, &format.bytes, &engines)?,
+            None => default_format(&engines)?,
+        };
+        check_format(&format, &tokenizer)?;
+        let tools = self.tools.iter().map(|(tool, grants)| {
+            ToolPlugin::load(&tool.name, &tool.bytes, grants, &engines)
+        });
+        let tools = Toolbox::new(tools.collect::<Result<_>>()?)?;
+        let graph = GraphOptions {
+            providers: self.providers,
+            threads: self.threads,
+            device_outputs: vec!["present.".to_owned()],
+            ..GraphOptions::default()
+        };
+        let options = GemmaOptions { dtype: self.dtype, graph };
+        let (engine, info) = Engine::start(bundle.clone(), options, self.limits.sequences_max)?;
+        let inner = Inner { bundle, tokenizer, format, tools, engine, info, limits: self.limits };
+        Ok(Runtime { inner: Arc::new(inner) })
+    }
+}
+
+#[cfg(feature = "embedded")]
+fn default_bundle() -> Result<Bundle> {
+    Bundle::embedded()
+}
+
+#[cfg(not(feature = "embedded"))]
+fn default_bundle() -> Result<Bundle> {
+    Err(Error::invalid("runtime", "expected a bundle, found none; build with the feature `embedded` for one inside"))
+}
+
+#[cfg(feature = "embedded")]
+fn default_format(engines: &Engines) -> Result<Format> {
+    Format::builtin(engines)
+}
+
+#[cfg(not(feature = "embedded"))]
+fn default_format(_: &Engines) -> Result<Format> {
+    Err(Error::invalid("runtime", "expected a chat format, found none; build with the feature `embedded` for one inside"))
+}
+
+/// A format whose stop tokens the model does not have would never end an answer.
+fn check_format(format: &Format, tokenizer: &Tokenizer) -> Result<()> {
+    let description = format.describe();
+    let unknown = description.stop_tokens.iter().find(|token| tokenizer.control_id(token).is_none());
+    unknown.map_or(Ok(()), |token| {
+        let detail = format!("ends a turn with {token}, which the model's tokenizer does not have; use the format of this model");
+        Err(Error::plugin(format!("plugin {:?}", description.name), detail))
+    })
+}

@@ -1,0 +1,162 @@
+//! The loop of one chat: render, generate, parse, call tools, and again.
+
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, PoisonError};
+
+use async_channel::Sender;
+
+use super::Inner;
+use super::cancel::Cancel;
+use super::collect::Collector;
+use super::generate::finish_reason;
+use super::generation::SharedMessages;
+use super::prompt::{self, RenderedPrompt};
+use super::turn::Turn;
+use crate::chat::{ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage};
+use crate::engine::{Job, Step, stopped};
+use crate::error::{Error, ErrorKind, Result};
+
+/// One chat, on its own thread.
+pub(super) struct Chat {
+    inner: Arc<Inner>,
+    conversation: Conversation,
+    options: ChatOptions,
+    events: Sender<Result<Event>>,
+    cancel: Cancel,
+    added: SharedMessages,
+    usage: Usage,
+    call_count: usize,
+}
+
+impl Chat {
+    pub fn new(
+        inner: Arc<Inner>,
+        conversation: Conversation,
+        options: ChatOptions,
+        events: Sender<Result<Event>>,
+        cancel: Cancel,
+        added: SharedMessages,
+    ) -> Self {
+        let usage = Usage { provider: inner.info.provider.clone(), ..Usage::default() };
+        // Ids stay unique over the whole conversation.
+        let call_count = conversation.messages.iter().map(|message| message.tool_calls.len()).sum();
+        Self { inner, conversation, options, events, cancel, added, usage, call_count }
+    }
+
+    /// Runs to the end; the last thing sent is `Finished` or an error.
+    pub fn run(&mut self) {
+        let last = match self.rounds() {
+            Ok(reason) => Ok(reason),
+            Err(error) if error.kind() == ErrorKind::Cancelled => Ok(FinishReason::Cancelled),
+            Err(error) => Err(error),
+        };
+        let usage = self.usage.clone();
+        // Nobody may be listening any more.
+        drop(self.events.send_blocking(last.map(|reason| Event::Finished { reason, usage })));
+    }
+
+    fn rounds(&mut self) -> Result<FinishReason> {
+        for _ in 0..=self.inner.limits.tool_rounds_max {
+            let (reason, turn) = self.generate()?;
+            let calls = turn.calls.clone();
+            self.add(turn.into_messages());
+            if calls.is_empty() || reason != FinishReason::EndOfTurn {
+                return Ok(reason);
+            }
+            if !self.call_tools(&calls)? {
+                return Ok(FinishReason::ToolCall);
+            }
+        }
+        let max = self.inner.limits.tool_rounds_max;
+        Err(Error::limit("tool_rounds_max", "tool calls", max, max + 1))
+    }
+
+    /// One prompt and what the model makes of it.
+    fn generate(&mut self) -> Result<(FinishReason, Collector)> {
+        let rendered = prompt::render(&self.inner, &self.conversation, &self.options, &self.cancel.plugins)?;
+        self.usage.prompt_tokens = rendered.prompt.ids.len();
+        let mut turn = Turn::open(&self.inner, &rendered.prefix, &self.options, self.call_count, &self.cancel.plugins)?;
+        let steps = self.submit(rendered)?;
+        let reason = self.follow(&steps, &mut turn)?;
+        let rest = turn.finish(reason)?;
+        self.send(rest)?;
+        self.call_count = turn.call_count();
+        self.usage.thought_tokens += turn.thought_tokens();
+        Ok((reason, turn.into_collected()))
+    }
+
+    fn submit(&self, rendered: RenderedPrompt) -> Result<Receiver<Result<Step>>> {
+        let (steps, receiver) = mpsc::channel();
+        let config = self.inner.bundle.config();
+        let suppressed_ids = [config.suppressed_ids.clone(), config.media_ids()].concat();
+        let room = config.context_tokens - rendered.prompt.ids.len();
+        self.inner.engine.submit(Job {
+            prompt: rendered.prompt,
+            sampling: self.options.sampling.unwrap_or(config.sampling),
+            suppressed_ids,
+            stop_ids: self.stop_ids(),
+            tokens_max: self.tokens_left().min(room),
+            wants_logits: false,
+            control: self.cancel.graphs.clone(),
+            steps,
+        })?;
+        Ok(receiver)
+    }
+
+    fn stop_ids(&self) -> Vec<u32> {
+        let description = self.inner.format.describe();
+        let of_format = description.stop_tokens.iter();
+        let of_format = of_format.filter_map(|token| self.inner.tokenizer.control_id(token));
+        self.inner.bundle.config().eos_ids.iter().copied().chain(of_format).collect()
+    }
+
+    fn tokens_left(&self) -> usize {
+        let max = self.options.max_tokens.unwrap_or(self.inner.limits.new_tokens_max);
+        max.saturating_sub(self.usage.output_tokens)
+    }
+
+    /// Feeds the turn until the engine, or a stop text, ends it.
+    fn follow(&mut self, steps: &Receiver<Result<Step>>, turn: &mut Turn) -> Result<FinishReason> {
+        loop {
+            match steps.recv().map_err(|_| stopped())?? {
+                Step::Prefilled { milliseconds, .. } => self.usage.prefill_ms += milliseconds,
+                Step::Token(id) => {
+                    self.usage.output_tokens += 1;
+                    let events = turn.push(&self.inner.tokenizer, id)?;
+                    self.send(events)?;
+                    if turn.is_stopped() {
+                        return Ok(FinishReason::Stop);
+                    }
+                }
+                Step::Logits(_) => {}
+                Step::Ended { reason, decode_milliseconds } => {
+                    self.usage.decode_ms += decode_milliseconds;
+                    return Ok(finish_reason(reason));
+                }
+            }
+        }
+    }
+
+    /// Runs the calls and adds their results. `false` when the caller has to run some.
+    fn call_tools(&mut self, calls: &[ToolCall]) -> Result<bool> {
+        let is_callers = |call: &&ToolCall| self.options.tools.iter().any(|spec| spec.name == call.name);
+        let (callers, ours): (Vec<&ToolCall>, Vec<&ToolCall>) = calls.iter().partition(is_callers);
+        for call in ours {
+            let result = self.inner.tools.call(call, &self.inner.limits, &self.cancel.plugins)?;
+            self.add(vec![Message::tool(&result)]);
+            self.send(vec![Event::ToolResult(result)])?;
+        }
+        Ok(callers.is_empty())
+    }
+
+    fn add(&mut self, messages: Vec<Message>) {
+        let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        added.extend(messages.iter().cloned());
+        self.conversation.messages.extend(messages);
+    }
+
+    fn send(&self, events: Vec<Event>) -> Result<()> {
+        let gone = |_| Error::cancelled("chat");
+        events.into_iter().try_for_each(|event| self.events.send_blocking(Ok(event)).map_err(gone))
+    }
+}

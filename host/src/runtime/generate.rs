@@ -1,0 +1,169 @@
+//! Generation with no chat format around it.
+
+use std::sync::mpsc::{self, Receiver};
+
+use super::prompt::{check_length, media_features};
+use super::Inner;
+use crate::chat::{FinishReason, Media, Sampling, Usage};
+use crate::engine::{EndReason, Job, Step, stopped};
+use crate::error::{Error, Result};
+use crate::graph::RunControl;
+use crate::model::{BundleConfig, Features, MediaSpan, Prompt};
+use crate::tensor::Tensor;
+use crate::text::{Detokenizer, TokenPiece, Tokenizer};
+
+/// What to generate from.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateRequest {
+    /// Final ids; placeholders are expanded already.
+    pub ids: Vec<u32>,
+    /// Laid over the placeholders, in order.
+    pub media: Vec<Media>,
+    /// `None`: the bundle's own.
+    pub sampling: Option<Sampling>,
+    /// `None`: what the limits and the context allow.
+    pub max_tokens: Option<usize>,
+    /// Go on past the end of a turn.
+    pub ignore_eos: bool,
+    /// Keep all logits.
+    pub logits: bool,
+}
+
+/// What was generated.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// The new ids.
+    pub ids: Vec<u32>,
+    /// Their text, control tokens spelled out.
+    pub text: String,
+    /// Why it ended.
+    pub reason: FinishReason,
+    /// What it cost.
+    pub usage: Usage,
+    /// `[prompt tokens, vocab]`, when logits were asked for.
+    pub logits_prefill: Option<Tensor<f32>>,
+    /// `[new tokens, vocab]`: row `i` follows token `i`. When logits were asked for.
+    pub logits_decode: Option<Tensor<f32>>,
+}
+
+pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> {
+    if request.ids.is_empty() {
+        return Err(Error::invalid("prompt", "expected at least one token, found none"));
+    }
+    check_length(request.ids.len(), inner)?;
+    let (wants_logits, prompt_tokens) = (request.logits, request.ids.len());
+    let steps = submit(inner, request)?;
+    let mut generated = collect(&steps, wants_logits)?;
+    generated.text = text(&generated.ids, &inner.tokenizer);
+    generated.usage.prompt_tokens = prompt_tokens;
+    generated.usage.provider.clone_from(&inner.info.provider);
+    Ok(generated)
+}
+
+fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Step>>> {
+    let (steps, receiver) = mpsc::channel();
+    let config = inner.bundle.config();
+    let room = config.context_tokens - request.ids.len();
+    let media = place(&request, inner)?;
+    inner.engine.submit(Job {
+        prompt: Prompt { ids: request.ids, media },
+        sampling: request.sampling.unwrap_or(config.sampling),
+        suppressed_ids: config.suppressed_ids.clone(),
+        stop_ids: if request.ignore_eos { Vec::new() } else { config.eos_ids.clone() },
+        tokens_max: request.max_tokens.unwrap_or(inner.limits.new_tokens_max).min(room),
+        wants_logits: request.logits,
+        control: RunControl::new(),
+        steps,
+    })?;
+    Ok(receiver)
+}
+
+/// Finds each media item's run of placeholders.
+fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
+    let config = inner.bundle.config();
+    let mut next = [0; 3];
+    let mut spans = Vec::with_capacity(request.media.len());
+    for (index, media) in request.media.iter().enumerate() {
+        let features = media_features(media, index + 1, config, &inner.limits)?;
+        let (placeholder, soft_tokens) = wanted(&features, config)?;
+        let from = &mut next[media.kind as usize];
+        let found = request.ids[*from..].iter().position(|id| *id == placeholder);
+        let start = *from + found.ok_or_else(|| no_place(index, soft_tokens, 0))?;
+        let there = request.ids[start..].iter().take_while(|id| **id == placeholder).count();
+        if there < soft_tokens {
+            return Err(no_place(index, soft_tokens, there));
+        }
+        *from = start + soft_tokens;
+        spans.push(MediaSpan { start, soft_tokens, features });
+    }
+    Ok(spans)
+}
+
+fn wanted(features: &Features, config: &BundleConfig) -> Result<(u32, usize)> {
+    let (ids, soft_tokens) = match features {
+        Features::Image(image) => (config.image, image.soft_tokens),
+        Features::Audio(audio) => (config.audio, audio.soft_tokens),
+    };
+    let ids = ids.ok_or_else(|| Error::unsupported("model", "does not take this kind of media"))?;
+    Ok((ids.placeholder, soft_tokens))
+}
+
+fn no_place(index: usize, expected: usize, found: usize) -> Error {
+    let detail = format!("expected {expected} placeholder ids in a row, found {found}");
+    Error::invalid(format!("media {}", index + 1), detail)
+}
+
+fn collect(steps: &Receiver<Result<Step>>, wants_logits: bool) -> Result<Generated> {
+    let mut generated = Generated {
+        ids: Vec::new(),
+        text: String::new(),
+        reason: FinishReason::Length,
+        usage: Usage::default(),
+        logits_prefill: None,
+        logits_decode: None,
+    };
+    let (mut rows, mut vocab) = (Vec::new(), 0);
+    loop {
+        match steps.recv().map_err(|_| stopped())?? {
+            Step::Prefilled { milliseconds, logits } => {
+                generated.usage.prefill_ms = milliseconds;
+                generated.logits_prefill = logits;
+            }
+            Step::Token(id) => generated.ids.push(id),
+            Step::Logits(row) => {
+                vocab = row.row_len();
+                rows.extend(row.into_data());
+            }
+            Step::Ended { reason, decode_milliseconds } => {
+                generated.reason = finish_reason(reason);
+                generated.usage.decode_ms = decode_milliseconds;
+                generated.usage.output_tokens = generated.ids.len();
+                let count = rows.len().checked_div(vocab).unwrap_or(0);
+                generated.logits_decode =
+                    wants_logits.then(|| Tensor::new([count, vocab], rows)).transpose()?;
+                return Ok(generated);
+            }
+        }
+    }
+}
+
+pub(super) fn finish_reason(reason: EndReason) -> FinishReason {
+    match reason {
+        EndReason::Stop => FinishReason::EndOfTurn,
+        EndReason::Length => FinishReason::Length,
+        EndReason::Cancelled => FinishReason::Cancelled,
+    }
+}
+
+/// The ids' text, control tokens spelled out.
+fn text(ids: &[u32], tokenizer: &Tokenizer) -> String {
+    let mut detokenizer = Detokenizer::default();
+    let mut pieces: Vec<TokenPiece> = ids.iter().flat_map(|id| detokenizer.push(tokenizer, *id)).collect();
+    pieces.extend(detokenizer.finish());
+    pieces
+        .into_iter()
+        .map(|piece| match piece {
+            TokenPiece::Control(text) | TokenPiece::Data(text) => text,
+        })
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! The product: conversations in, events out. The only module that knows all the others.
+
+mod build;
+mod cancel;
+mod chat;
+mod collect;
+mod generate;
+mod generation;
+mod prompt;
+mod tools;
+mod turn;
+
+pub use build::RuntimeBuilder;
+pub use cancel::Cancel;
+pub use generate::{GenerateRequest, Generated};
+pub use generation::{Generation, Reply};
+pub use prompt::RenderedPrompt;
+
+use std::sync::Arc;
+
+use crate::chat::{ChatOptions, Conversation, ToolSpec};
+use crate::engine::{Engine, EngineInfo};
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::model::{Bundle, BundleConfig, KvLayer};
+use crate::plugin::{Format, Interrupt};
+use crate::text::Tokenizer;
+
+/// A loaded model with its chat format and tools. Cheap to clone; any thread may use it.
+///
+/// ```
+/// # lapidary::onnxruntime::locate_or_fetch(&mut |_| {})?;
+/// use lapidary::{ChatOptions, Event, Runtime};
+///
+/// let runtime = Runtime::builder().build()?;
+/// let options = ChatOptions { max_tokens: Some(16), ..ChatOptions::default() };
+/// for event in runtime.chat("Hello!", options)? {
+///     if let Event::Text { text } = event? {
+///         print!("{text}");
+///     }
+/// }
+/// # Ok::<(), lapidary::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    bundle: Bundle,
+    tokenizer: Tokenizer,
+    format: Format,
+    tools: tools::Toolbox,
+    engine: Engine,
+    info: EngineInfo,
+    limits: Limits,
+}
+
+impl Runtime {
+    /// Starts from the embedded model and chat format, on the CPU.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
+    }
+
+    /// Answers a conversation. The answer begins at once, on a thread of its own; dropping the
+    /// [`Generation`] stops it.
+    ///
+    /// # Errors
+    /// `Limit` when the conversation is larger than [`Limits`] allows; `Io` when no thread can be had.
+    /// What goes wrong later arrives as the last item.
+    pub fn chat(&self, conversation: impl Into<Conversation>, options: ChatOptions) -> Result<Generation> {
+        let conversation = conversation.into();
+        prompt::check_size(&conversation, &self.inner.limits)?;
+        generation::start(self.inner.clone(), conversation, options)
+    }
+
+    /// Generates from final ids or raw text, with no chat format around it. Waits for the end.
+    ///
+    /// # Errors
+    /// `Limit` when the prompt is longer than the context; whatever the graphs say.
+    pub fn generate(&self, request: GenerateRequest) -> Result<Generated> {
+        generate::run(&self.inner, request)
+    }
+
+    /// The prompt that a chat would run.
+    ///
+    /// # Errors
+    /// As [`Runtime::chat`], and what the format says.
+    pub fn render(&self, conversation: &Conversation, options: &ChatOptions) -> Result<RenderedPrompt> {
+        prompt::check_size(conversation, &self.inner.limits)?;
+        prompt::render(&self.inner, conversation, options, &Interrupt::new())
+    }
+
+    /// What the bundle's configuration says.
+    pub fn config(&self) -> &BundleConfig {
+        self.inner.bundle.config()
+    }
+
+    /// The bundle's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.inner.tokenizer
+    }
+
+    /// The tools that plugins offer.
+    pub fn tools(&self) -> &[ToolSpec] {
+        self.inner.tools.specs()
+    }
+
+    /// What runs the decoder: `cpu`, `cuda:0`.
+    pub fn provider(&self) -> &str {
+        &self.inner.info.provider
+    }
+
+    /// The keys and values that each decoder layer owns.
+    pub fn kv_layers(&self) -> &[KvLayer] {
+        &self.inner.info.kv_layers
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime")
+            .field("bundle", &self.inner.bundle.location())
+            .field("provider", &self.inner.info.provider)
+            .finish_non_exhaustive()
+    }
+}
