@@ -1,5 +1,7 @@
 //! What guests say to the operator: bounded, printable.
 
+use std::collections::VecDeque;
+
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
@@ -9,11 +11,12 @@ pub(super) enum Level {
     Error,
 }
 
-/// The lines of one call, at most so many bytes of them.
+/// The last lines of one call, at most so many bytes of them.
 #[derive(Debug)]
 pub(super) struct LogBuffer {
-    lines: Vec<(Level, String)>,
-    left_bytes: usize,
+    lines: VecDeque<(Level, String)>,
+    bytes_max: usize,
+    held_bytes: usize,
     cut_bytes: usize,
 }
 
@@ -26,32 +29,44 @@ const QUOTE_CHARS_MAX: usize = 1_000;
 impl LogBuffer {
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
-            lines: Vec::new(),
-            left_bytes: bytes_max,
+            lines: VecDeque::new(),
+            bytes_max,
+            held_bytes: 0,
             cut_bytes: 0,
         }
     }
 
-    /// What was logged so far; the next call starts with an empty buffer of `bytes_max`.
-    pub(super) fn take(&mut self, bytes_max: usize) -> Self {
-        std::mem::replace(self, Self::new(bytes_max))
+    /// What was logged so far; the next call starts with an empty buffer.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.bytes_max))
     }
 
+    /// Keeps a line, and forgets the oldest ones where there is no room: the last lines tell the most.
     pub(super) fn push(&mut self, level: Level, message: &str) {
-        let cost = message.len() + LINE_BYTES;
-        if cost > self.left_bytes {
+        if cost(message) > self.bytes_max {
             self.cut_bytes += message.len();
             return;
         }
-        self.left_bytes -= cost;
-        self.lines.push((level, message.to_owned()));
+        while self.held_bytes + cost(message) > self.bytes_max {
+            self.forget_oldest();
+        }
+        self.held_bytes += cost(message);
+        self.lines.push_back((level, message.to_owned()));
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, line)) = self.lines.pop_front() {
+            self.held_bytes -= cost(&line);
+            self.cut_bytes += line.len();
+        }
     }
 
     /// The last lines, for an error.
     pub(super) fn tail(&self) -> Option<String> {
         let last = self.lines.len().saturating_sub(3);
-        let lines: Vec<&str> = self.lines[last..]
-            .iter()
+        let lines: Vec<&str> = self
+            .lines
+            .range(last..)
             .map(|(_, line)| line.as_str())
             .collect();
         (!lines.is_empty()).then(|| printable(&lines.join(" | ")))
@@ -70,6 +85,10 @@ impl LogBuffer {
             );
         }
     }
+}
+
+fn cost(line: &str) -> usize {
+    line.len() + LINE_BYTES
 }
 
 fn publish(plugin: &str, level: Level, line: &str) {
@@ -105,13 +124,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_keeps_the_first_bytes_and_counts_the_rest() {
+    fn a_log_keeps_the_last_bytes_and_counts_the_rest() {
         let mut log = LogBuffer::new(100);
-        for line in ["first", "second", "third", "a line too many"] {
+        for line in ["first", "second", "third"] {
             log.push(Level::Info, line);
         }
-        assert_eq!(log.tail().as_deref(), Some("first | second"));
-        assert_eq!(log.cut_bytes, "third".len() + "a line too many".len());
+        log.push(Level::Info, &"x".repeat(100));
+        assert_eq!(log.tail().as_deref(), Some("second | third"));
+        assert_eq!(log.cut_bytes, "first".len() + 100);
+        assert_eq!(log.take().lines.len(), 2);
+        assert_eq!(log.tail(), None);
     }
 
     #[test]

@@ -74,10 +74,7 @@ impl Sandbox {
         store.set_epoch_deadline(1);
         store.set_hostcall_fuel(self.copy_bytes_max(handed_bytes));
         let outcome = call(store);
-        let log = store
-            .data_mut()
-            .log
-            .take(self.limits().plugin_log_bytes_max);
+        let log = store.data_mut().log.take();
         let outcome = outcome.map_err(|error| self.explain(error, &log));
         log.publish(&self.name);
         outcome
