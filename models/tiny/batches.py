@@ -41,7 +41,7 @@ class Encoder:
             if is_target:
                 spans.append(list(range(len(ids) - 1, len(ids) + len(piece) - 1)))
             ids += piece
-        return Sample(ids, spans, build.skill, list(getattr(build, "media", [])))
+        return Sample(ids, spans, build.skill, build.media)
 
 
 @dataclass
@@ -82,10 +82,10 @@ def grouped(samples: list[Sample], tokens_max: int) -> list[list[Sample]]:
     return groups
 
 
-def stream(encoder: Encoder, rng: random.Random, level: int, tokens_max: int, draw=mixture.draw) -> Iterator[Batch]:
+def stream(encoder: Encoder, rng: random.Random, level: int, tokens_max: int, draw=mixture.draw, pool=POOL) -> Iterator[Batch]:
     """Endless training batches, fresh conversations all the time."""
     while True:
-        pool = [encoder.sample(draw(rng, False, level)) for _ in range(POOL)]
-        groups = grouped([sample for sample in pool if len(sample.ids) <= LENGTH_MAX], tokens_max)
+        drawn = [encoder.sample(draw(rng, False, level)) for _ in range(pool)]
+        groups = grouped([sample for sample in drawn if len(sample.ids) <= LENGTH_MAX], tokens_max)
         rng.shuffle(groups)
         yield from map(collate, groups)

@@ -52,21 +52,26 @@ def rate(step: int, args) -> float:
     return warm * max(0.0, min(1.0, (args.steps - step) / max(1, args.decay)))
 
 
-def batch_logits(model, batch: batches.Batch) -> torch.Tensor:
-    """Logits at the targets, media encoded with gradients."""
-    media = {}
-    if any(sample.media for sample in batch.samples):
+def encoded_media(model, batch: batches.Batch) -> dict:
+    """Soft tokens by placeholder id."""
+    if not any(sample.media for sample in batch.samples):
+        return {}
+    import senses
+
+    return senses.encode(model, batch.samples)
+
+
+def loss_of(model, batch: batches.Batch, tokenizer=None) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """Mean cross-entropy of the targets, and the auxiliary loss of the towers."""
+    media = encoded_media(model, batch)
+    rows = forward.logits(model, batch.ids, batch.targets, media)
+    each = F.cross_entropy(rows.flatten(0, 1), batch.labels.flatten(), reduction="none")
+    extra = 0.0
+    if media:
         import senses
 
-        media = senses.encode(model, batch.samples)
-    return forward.logits(model, batch.ids, batch.targets, media)
-
-
-def loss_of(model, batch: batches.Batch) -> torch.Tensor:
-    """Mean cross-entropy of the targets."""
-    rows = batch_logits(model, batch)
-    each = F.cross_entropy(rows.flatten(0, 1), batch.labels.flatten(), reduction="none")
-    return (each * batch.weights.flatten()).sum() / batch.weights.sum()
+        extra = senses.auxiliary(model, tokenizer, batch.samples, media)
+    return (each * batch.weights.flatten()).sum() / batch.weights.sum(), extra
 
 
 @torch.no_grad()
@@ -75,7 +80,8 @@ def exact(model, groups: list[batches.Batch]) -> dict[str, tuple[int, int]]:
     segment is exactly what greedy decoding gives."""
     tally: dict[str, list[int]] = {}
     for batch in groups:
-        right = batch_logits(model, batch).argmax(-1) == batch.labels
+        scores = forward.logits(model, batch.ids, batch.targets, encoded_media(model, batch))
+        right = scores.argmax(-1) == batch.labels
         for row, sample in enumerate(batch.samples):
             start = 0
             for index, span in enumerate(sample.spans):
@@ -92,6 +98,22 @@ def held_out(encoder, args) -> list[batches.Batch]:
     draw = maker(args)
     samples = [encoder.sample(draw(rng, True, 1)) for _ in range(args.held)]
     return [batches.collate(group) for group in batches.grouped(samples, args.tokens)]
+
+
+def stream(encoder, rng: random.Random, level: int, args):
+    """Training batches of text, or of all kinds."""
+    if not args.senses:
+        return batches.stream(encoder, rng, level, args.tokens)
+    import senses
+
+    return senses.stream(encoder, rng, level, args.tokens)
+
+
+def means(losses: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of every kind of loss."""
+    kinds = sorted({kind for entry in losses for kind in entry})
+    rows = {kind: [entry[kind] for entry in losses if kind in entry] for kind in kinds}
+    return {kind: round(sum(row) / len(row), 4) for kind, row in rows.items()}
 
 
 def maker(args):
@@ -127,18 +149,19 @@ def load(path: Path, model, opts) -> int:
     return stored["step"]
 
 
-def train_step(model, opts, batch, factor: float) -> float:
-    """One update; returns the loss."""
+def train_step(model, opts, batch, factor: float, tokenizer) -> dict[str, float]:
+    """One update; returns the losses by kind of batch."""
     for optimizer in opts:
         for group in optimizer.param_groups:
             group["lr"] = group["top"] * factor
-    loss = loss_of(model, batch)
-    loss.backward()
+    loss, extra = loss_of(model, batch, tokenizer)
+    (loss + extra).backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in opts:
         optimizer.step()
     model.zero_grad(set_to_none=True)
-    return float(loss.detach())
+    kind = batch.samples[0].skill.split("_")[0] if batch.samples[0].media else "text"
+    return {kind: float(loss.detach())} | ({f"{kind}_tower": float(extra.detach())} if kind != "text" else {})
 
 
 def report(path: Path, line: dict) -> None:
@@ -149,10 +172,11 @@ def report(path: Path, line: dict) -> None:
 
 
 def freeze_unused(model, args) -> None:
-    """Without pictures and sound the towers are left alone."""
+    """Without pictures and sound the towers are left alone. Also sets the fast attention of the vision tower."""
     for name, parameter in model.named_parameters():
         if not args.senses and not name.startswith("model.language_model"):
             parameter.requires_grad_(False)
+    model.model.vision_tower.config._attn_implementation = "sdpa"
 
 
 def run(args) -> None:
@@ -173,14 +197,14 @@ def run(args) -> None:
     while step < args.steps:
         if level() != source_level:
             source_level = level()
-            source = batches.stream(encoder, rng, source_level, args.tokens, maker(args))
-        losses.append(train_step(model, opts, next(source), rate(step, args)))
+            source = stream(encoder, rng, source_level, args)
+        losses.append(train_step(model, opts, next(source), rate(step, args), encoder.tokenizer))
         step += 1
         bar.update()
         if step % args.every == 0 or step == args.steps:
             save(path, model, opts, step)
             seconds = round(time.time() - began)
-            line = {"step": step, "seconds": seconds, "loss": round(sum(losses) / len(losses), 4)}
+            line = {"step": step, "seconds": seconds, "loss": means(losses)}
             report(log, line | {"held": exact(model, held)})
             losses = []
 
@@ -193,7 +217,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--decay", type=int, default=3_000)
-    parser.add_argument("--easy-steps", type=int, default=600)
+    parser.add_argument("--easy-steps", type=int, default=1500)
     parser.add_argument("--every", type=int, default=200)
     parser.add_argument("--held", type=int, default=400)
     parser.add_argument("--tokens", type=int, default=4096)

@@ -82,7 +82,8 @@ def cells(rng: random.Random, count: int) -> list[int]:
 
 
 def scene(rng: random.Random, held: bool, count: int) -> tuple[Image.Image, str, str, list[int]]:
-    """A picture with `count` equal shapes: picture, colour, shape, their cells."""
+    """A picture with `count` equal shapes: picture, colour, shape, their cells. `picture.info` tells where they are,
+    as (x, y, radius across, radius down) in shares of the picture."""
     width, height = rng.randint(120, 320), rng.randint(120, 320)
     canvas = ground(rng, width, height)
     colour, shape = combination(rng, held)
@@ -92,6 +93,8 @@ def scene(rng: random.Random, held: bool, count: int) -> tuple[Image.Image, str,
         x = width * (cell % 3 + 0.5 + rng.uniform(-0.1, 0.1)) / 3
         y = height * (cell // 3 + 0.5 + rng.uniform(-0.1, 0.1)) / 3
         draw_shape(canvas, shape, tinted(rng, colour), x, y, r)
+        canvas.info.setdefault("places", []).append((x / width, y / height, r / width, r / height))
+    canvas.info["words"] = (colour, shape, NUMBERS[count])
     return canvas, colour, shape, found
 
 
@@ -147,10 +150,25 @@ def questions(rng: random.Random, colour: str, shape: str, found: list[int]) -> 
     ]
 
 
+def token_words(picture: Image.Image, positions: np.ndarray) -> dict[int, tuple[str, ...]]:
+    """For every soft token on an object the words that it should mean: colour, shape, number, row, column."""
+    columns, rows = (int(value) // 3 + 1 for value in positions.max(axis=0))
+    found = {}
+    for x, y, across, down in picture.info["places"]:
+        names = (*picture.info["words"], ("top", "middle", "bottom")[int(y * 3)], ("left", "middle", "right")[int(x * 3)])
+        centre = int(y * rows) * columns + int(x * columns)
+        for token in range(columns * rows):
+            cx, cy = (token % columns + 0.5) / columns, (token // columns + 0.5) / rows
+            if token == centre or ((cx - x) / across) ** 2 + ((cy - y) / down) ** 2 < 0.8:
+                found[token] = names
+    return found
+
+
 def attach(build: Builder, picture: Image.Image, budget: int) -> str:
     """Adds a picture to the conversation's media; returns its placeholder."""
     pixels, positions = patches(picture, budget)
-    build.media = [*getattr(build, "media", []), ("image", pixels, positions)]
+    build.media.append(("image", pixels, positions, token_words(picture, positions)))
+    build.sources.append(picture)
     return placeholder(len(pixels) // 9)
 
 
@@ -158,8 +176,10 @@ def one_picture(rng: random.Random, held: bool, budget: int) -> Builder:
     """A picture and up to three questions, one a turn; held-out conversations have one."""
     picture, colour, shape, found = scene(rng, held, rng.choice((1, 1, 1, 2, 3, 4)))
     asked = questions(rng, colour, shape, found)
-    asked = rng.sample(asked, 1 if held else min(3, len(asked)))
-    build = Builder("", [], rng.random() < 0.2, skill=f"image_{asked[0][0]}")
+    thinking = rng.random() < 0.2
+    # A finished turn loses its thought, so a conversation with thoughts has one turn here.
+    asked = rng.sample(asked, 1 if held or thinking else min(3, len(asked)))
+    build = Builder("", [], thinking, skill=f"image_{asked[0][0]}")
     mark = attach(build, picture, budget)
     for index, (_, question, answer) in enumerate(asked):
         build.ask(mark + question if index == 0 else question, answer, "I look at the picture.")

@@ -102,7 +102,10 @@ def thought(text: str) -> str:
 
 @dataclass
 class Builder:
-    """Collects the segments of one conversation, and its parts as messages for the oracle and for evaluation."""
+    """Collects the segments of one conversation, and its parts as messages for the oracle and for evaluation.
+
+    `media` holds features for training, `sources` the pictures and samples that they were made of.
+    """
 
     system: str = ""
     tools: list[Tool] = field(default_factory=list)
@@ -111,6 +114,7 @@ class Builder:
     messages: list[dict] = field(default_factory=list)
     skill: str = ""
     media: list = field(default_factory=list)
+    sources: list = field(default_factory=list)
 
     def __post_init__(self):
         self.segments.append(("<bos>" + system_turn(self.system, self.tools, self.thinking), False))

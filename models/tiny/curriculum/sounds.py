@@ -83,8 +83,10 @@ def spoken(rng: random.Random, held: bool, level: int, store: dict) -> Builder:
         said = [rng.choice(COMMANDS) for _ in range(rng.randint(1, 2))]
         text, skill = " ".join(said), "audio_words"
     build = Builder("", [], rng.random() < 0.1, skill=skill)
-    frames = features(clip(rng, said, held, store))
-    build.media = [("audio", frames)]
+    samples = clip(rng, said, held, store)
+    frames = features(samples)
+    build.media.append(("audio", frames, text.split()))
+    build.sources.append(samples)
     count = -(-len(frames) // 4)
     mark = "<|audio>" + "<|audio|>" * count + "<audio|>"
     prompt = rng.choice((ASR_PROMPT, "Transcribe this.", "What do you hear?", "Write down what is said."))

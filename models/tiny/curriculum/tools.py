@@ -92,7 +92,7 @@ def tool_call(rng: random.Random, held: bool, level: int) -> Builder:
     requests = draw_requests(rng, held, count, shipped)
     used = [request.intent for request in requests]
     tools = list({request.tool.name: request.tool for request in requests}.values())
-    spare = rng.choice((0, 1, 2)) if level > 0 else rng.choice((0, 0, 1))
+    spare = rng.choice((0, 0, 1, 1, 2)) if level > 0 else rng.choice((0, 0, 0, 1))
     tools += other_tools(rng, used, held, max(0, spare + 1 - len(tools)), {tool.name for tool in tools})
     rng.shuffle(tools)
     build = Builder(system_text(rng), tools, rng.random() < 0.4, skill="tool_call")
