@@ -35,7 +35,7 @@ struct Frame {
 
 enum State {
     Key,
-    BareKey(String),
+    BareKey(BareKey),
     QuotedKey(Quote, String),
     Colon(String),
     /// Behind `=`, which may be the first half of `=>`.
@@ -49,6 +49,13 @@ enum State {
     },
     After,
     Closed,
+}
+
+/// A key without quotes.
+struct BareKey {
+    text: String,
+    /// No comma stood before it: only a colon makes it a key.
+    doubtful: bool,
 }
 
 /// What one item did.
@@ -172,7 +179,7 @@ impl Arguments {
             Item::Char(c @ ('}' | ']' | ')')) => return self.close_frame(c),
             Item::Char(_) | Item::Token(_) => match (Quote::opened_by(item), item) {
                 (Some(quote), _) => State::QuotedKey(quote, String::new()),
-                (None, Item::Char(c)) => State::BareKey(c.to_string()),
+                (None, Item::Char(c)) => State::BareKey(BareKey::new(c)),
                 (None, Item::Token(_)) => return Err(Flaw::BadArguments),
             },
         };
@@ -183,16 +190,16 @@ impl Arguments {
         matches!(self.frames.as_slice(), [Frame { count: 0, .. }])
     }
 
-    fn step_bare_key(&mut self, mut key: String, item: Item) -> Result<Step, Flaw> {
+    fn step_bare_key(&mut self, mut key: BareKey, item: Item) -> Result<Step, Flaw> {
         match item {
-            Item::Char(':') => self.begin_value(&key, State::Value)?,
-            Item::Char('=') => self.begin_value(&key, State::Arrow)?,
-            Item::Token(token::QUOTE) => {
-                self.begin_value(&key, State::Value)?;
+            Item::Char(':') => self.begin_value(&key.text, State::Value)?,
+            Item::Char('=') => self.begin_value(&key.text, State::Arrow)?,
+            Item::Token(token::QUOTE) if !key.doubtful => {
+                self.begin_value(&key.text, State::Value)?;
                 return Ok(Step::Again(vec![item]));
             }
             Item::Char(c) if !matches!(c, ',' | '{' | '}') => {
-                key.push(c);
+                key.text.push(c);
                 self.state = State::BareKey(key);
             }
             Item::Char(_) | Item::Token(_) => return Err(Flaw::BadArguments),
@@ -293,7 +300,10 @@ impl Arguments {
             }
             bare::Next::Key(key, item) => {
                 self.put_bare(&bare)?;
-                self.state = State::BareKey(key);
+                self.state = State::BareKey(BareKey {
+                    text: key,
+                    doubtful: false,
+                });
                 return Ok(Step::Again(vec![item]));
             }
             bare::Next::Quoted => {
@@ -377,7 +387,10 @@ impl Arguments {
             }
             _ if Quote::opened_by(item).is_some() => return self.step_key(item),
             Item::Char(c) if !self.in_list() && (c.is_alphanumeric() || c == '_') => {
-                self.state = State::BareKey(c.to_string());
+                self.state = State::BareKey(BareKey {
+                    doubtful: true,
+                    ..BareKey::new(c)
+                });
             }
             Item::Char(_) | Item::Token(_) => return Err(Flaw::BadArguments),
         }
@@ -437,6 +450,15 @@ impl Arguments {
             self.json.push(':');
         }
         self.json.push_str(json);
+    }
+}
+
+impl BareKey {
+    fn new(first: char) -> Self {
+        Self {
+            text: first.to_string(),
+            doubtful: false,
+        }
     }
 }
 

@@ -64,9 +64,7 @@ impl Bare {
         }
         match item {
             Item::Char(',') if self.nest.is_empty() => self.step_border(place),
-            Item::Char(c) if self.nest.is_empty() && place.closers.contains(&c) => {
-                Next::Ended(item)
-            }
+            Item::Char(c) if self.nest.is_empty() && self.ends_at(c, place) => Next::Ended(item),
             Item::Char(c) => {
                 self.push(c);
                 Next::Open
@@ -87,6 +85,12 @@ impl Bare {
             _ => {}
         }
         self.text.push(c);
+    }
+
+    /// A closer of the call, or a closer of nothing behind a literal.
+    fn ends_at(&self, c: char, place: &Place) -> bool {
+        let stray = matches!(c, '}' | ']' | ')') && scalar::is_literal(&self.text);
+        stray || place.closers.contains(&c)
     }
 
     /// A comma ends a literal, and anything inside an array.

@@ -179,7 +179,10 @@ impl Call {
                     self.start(&written.name, around);
                     let mut arguments = Arguments::new('}', Schema::default());
                     return match arguments.close(true) {
-                        Ok(()) => Turn::End(self.end_call(&arguments, Vec::new(), around)),
+                        Ok(()) => {
+                            self.tell(&arguments, around);
+                            Turn::End(self.end_call(&arguments, Vec::new(), around))
+                        }
                         Err(flaw) => Turn::End(End::flawed(flaw, Vec::new())),
                     };
                 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test uses a part of it")]
 
+pub mod parse;
+
 use lapidary_guest::{
     Content, MediaKind, MediaRef, Message, Part, Piece, PromptStyle, RenderRequest, Rendered, Role,
     Thinking, TokenPiece, ToolCall, ToolDefinition, ToolTraits,
