@@ -121,7 +121,8 @@ impl Error {
         limit: impl fmt::Display,
         found: impl fmt::Display,
     ) -> Self {
-        let detail = format!("expected at most {limit}, found {found}; make it smaller or raise {name}");
+        let detail =
+            format!("expected at most {limit}, found {found}; make it smaller or raise {name}");
         Self::new(ErrorKind::Limit(name), subject, detail)
     }
 

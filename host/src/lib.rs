@@ -51,22 +51,27 @@ mod tensor;
 mod text;
 
 pub use chat::{
-    ChatOptions, Content, Conversation, Event, FinishReason, Media, MediaKind, Message, Part, PromptStyle, Role,
-    Sampling, Thinking, ToolCall, ToolResult, ToolSpec, ToolTraits, Usage,
+    ChatOptions, Content, Conversation, Event, FinishReason, Media, MediaKind, Message, Part,
+    PromptStyle, Role, Sampling, Thinking, ToolCall, ToolResult, ToolSpec, ToolTraits, Usage,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use graph::library as onnxruntime;
 pub use graph::{Dtype, Provider, Providers, available as available_providers};
 pub use limits::Limits;
 pub use media::{
-    AudioFeatures, ImageBudget, ImageFeatures, audio_features, audio_features_raw_16k, image_features,
-    image_soft_tokens,
+    AudioFeatures, ImageBudget, ImageFeatures, audio_features, audio_features_raw_16k,
+    image_features, image_soft_tokens,
 };
-pub use model::{Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer, Prompt};
+pub use model::{
+    Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer, Prompt,
+};
 pub use plugin::{
-    Engines, Format, FormatDescription, Grant, Grants, Interrupt, ParsedEvent, Parser, Piece, Plugin, PluginInfo,
-    RenderRequest, Rendered, StopReason, ToolPlugin, World, function_imports, inspect,
+    Engines, Format, FormatDescription, Grant, Grants, Interrupt, ParsedEvent, Parser, Piece,
+    Plugin, PluginInfo, RenderRequest, Rendered, StopReason, ToolPlugin, World, function_imports,
+    inspect,
 };
-pub use runtime::{Cancel, GenerateRequest, Generated, Generation, RenderedPrompt, Reply, Runtime, RuntimeBuilder};
+pub use runtime::{
+    Cancel, GenerateRequest, Generated, Generation, RenderedPrompt, Reply, Runtime, RuntimeBuilder,
+};
 pub use tensor::Tensor;
 pub use text::{ControlScanner, Segment, TokenPiece, Tokenizer};

@@ -44,12 +44,20 @@ pub struct Media {
 impl Media {
     /// A picture: the bytes of a PNG, JPEG or other image file.
     pub fn image(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self { kind: MediaKind::Image, bytes: bytes.into(), budget: None }
+        Self {
+            kind: MediaKind::Image,
+            bytes: bytes.into(),
+            budget: None,
+        }
     }
 
     /// A recording: the bytes of a WAV file.
     pub fn audio(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self { kind: MediaKind::Audio, bytes: bytes.into(), budget: None }
+        Self {
+            kind: MediaKind::Audio,
+            bytes: bytes.into(),
+            budget: None,
+        }
     }
 
     /// The same item with a bound on its soft tokens.
@@ -131,11 +139,18 @@ impl Message {
 
     /// A message of several parts.
     pub fn of_parts(role: Role, parts: Vec<Part>) -> Self {
-        Self { content: Some(Content::Parts(parts)), ..Self::new(role, "") }
+        Self {
+            content: Some(Content::Parts(parts)),
+            ..Self::new(role, "")
+        }
     }
 
     /// The model's turn: what it thought, said and called.
-    pub fn assistant(text: Option<String>, reasoning: Option<String>, calls: Vec<ToolCall>) -> Self {
+    pub fn assistant(
+        text: Option<String>,
+        reasoning: Option<String>,
+        calls: Vec<ToolCall>,
+    ) -> Self {
         Self {
             content: text.map(Content::Text),
             reasoning,
@@ -169,7 +184,11 @@ impl Message {
     /// Bytes of text in the message, calls and thoughts included.
     pub fn text_bytes(&self) -> usize {
         let content = self.content.as_ref().map_or(0, Content::text_bytes);
-        let calls: usize = self.tool_calls.iter().map(|call| call.arguments.to_string().len()).sum();
+        let calls: usize = self
+            .tool_calls
+            .iter()
+            .map(|call| call.arguments.to_string().len())
+            .sum();
         content + calls + self.reasoning.as_ref().map_or(0, String::len)
     }
 }
@@ -204,7 +223,11 @@ impl Conversation {
     }
 
     /// Adds what the person says about some media, which come first.
-    pub fn user_with(self, media: impl IntoIterator<Item = Media>, text: impl Into<String>) -> Self {
+    pub fn user_with(
+        self,
+        media: impl IntoIterator<Item = Media>,
+        text: impl Into<String>,
+    ) -> Self {
         let mut parts: Vec<Part> = media.into_iter().map(Part::Media).collect();
         parts.push(Part::Text(text.into()));
         self.with(Message::of_parts(Role::User, parts))
@@ -218,10 +241,13 @@ impl Conversation {
 
     /// As [`Conversation::media`], to change them.
     pub fn media_mut(&mut self) -> impl Iterator<Item = &mut Media> {
-        let contents = self.messages.iter_mut().filter_map(|message| match &mut message.content {
-            Some(Content::Parts(parts)) => Some(parts.iter_mut()),
-            Some(Content::Text(_) | Content::Structured(_)) | None => None,
-        });
+        let contents = self
+            .messages
+            .iter_mut()
+            .filter_map(|message| match &mut message.content {
+                Some(Content::Parts(parts)) => Some(parts.iter_mut()),
+                Some(Content::Text(_) | Content::Structured(_)) | None => None,
+            });
         contents.flatten().filter_map(|part| match part {
             Part::Media(media) => Some(media),
             Part::Text(_) => None,

@@ -25,11 +25,15 @@ impl Conversation {
     /// # Ok::<(), lapidary::Error>(())
     /// ```
     pub fn from_json(messages: &Value) -> Result<Self> {
-        let list = messages.as_array().ok_or_else(|| invalid("/messages", "expected a list"))?;
+        let list = messages
+            .as_array()
+            .ok_or_else(|| invalid("/messages", "expected a list"))?;
         let mut conversation = Self::new();
         for (index, value) in list.iter().enumerate() {
             let at = format!("/messages/{index}");
-            let fields = value.as_object().ok_or_else(|| invalid(&at, "expected an object"))?;
+            let fields = value
+                .as_object()
+                .ok_or_else(|| invalid(&at, "expected an object"))?;
             conversation.messages.push(message(fields, &at)?);
             conversation.messages.extend(legacy_results(fields));
         }
@@ -54,7 +58,10 @@ impl ToolSpec {
         Ok(Self {
             name,
             description: text("description").unwrap_or_default(),
-            parameters: function.get("parameters").cloned().unwrap_or_else(|| json!({})),
+            parameters: function
+                .get("parameters")
+                .cloned()
+                .unwrap_or_else(|| json!({})),
             response: function.get("response").cloned(),
             traits: ToolTraits::default(),
         })
@@ -92,7 +99,8 @@ fn role(value: Option<&Value>, at: &str) -> Result<Role> {
         Some("assistant" | "model") => Ok(Role::Assistant),
         Some("tool") => Ok(Role::Tool),
         other => {
-            let detail = format!("expected system, developer, user, assistant or tool, found {other:?}");
+            let detail =
+                format!("expected system, developer, user, assistant or tool, found {other:?}");
             Err(invalid(&format!("{at}/role"), detail))
         }
     }
@@ -104,21 +112,38 @@ fn content(value: Option<&Value>, at: &str) -> Result<Option<Content>> {
         Some(Value::String(text)) => Ok(Some(Content::Text(text.clone()))),
         Some(Value::Array(parts)) => parts_of(parts, at).map(Content::Parts).map(Some),
         Some(object @ Value::Object(_)) => Ok(Some(Content::Structured(object.clone()))),
-        Some(_) => Err(invalid(&format!("{at}/content"), "expected a text, a list of parts or an object")),
+        Some(_) => Err(invalid(
+            &format!("{at}/content"),
+            "expected a text, a list of parts or an object",
+        )),
     }
 }
 
 fn parts_of(parts: &[Value], at: &str) -> Result<Vec<Part>> {
     let read = |(index, value)| part(value, &format!("{at}/content/{index}"));
-    parts.iter().enumerate().map(read).filter_map(Result::transpose).collect()
+    parts
+        .iter()
+        .enumerate()
+        .map(read)
+        .filter_map(Result::transpose)
+        .collect()
 }
 
 /// A part of a kind that nobody knows is left out, as the reference template does.
 fn part(value: &Value, at: &str) -> Result<Option<Part>> {
     let kind = value.get("type").and_then(Value::as_str);
-    let media = |kind| Ok(Some(Part::Media(Media { kind, bytes: data(value, at)?.into(), budget: None })));
+    let media = |kind| {
+        Ok(Some(Part::Media(Media {
+            kind,
+            bytes: data(value, at)?.into(),
+            budget: None,
+        })))
+    };
     match kind {
-        Some("text") | None => Ok(value.get("text").and_then(Value::as_str).map(|text| Part::Text(text.into()))),
+        Some("text") | None => Ok(value
+            .get("text")
+            .and_then(Value::as_str)
+            .map(|text| Part::Text(text.into()))),
         Some("image" | "image_url") => media(MediaKind::Image),
         Some("audio" | "input_audio") => media(MediaKind::Audio),
         Some("video" | "video_url") => media(MediaKind::Video),
@@ -128,25 +153,47 @@ fn part(value: &Value, at: &str) -> Result<Option<Part>> {
 
 /// The bytes of a `data:` URL or of an OpenAI `input_audio`; empty where the part has neither.
 fn data(part: &Value, at: &str) -> Result<Vec<u8>> {
-    let paths = ["/image_url/url", "/video_url/url", "/image_url", "/url", "/image", "/audio", "/video"];
+    let paths = [
+        "/image_url/url",
+        "/video_url/url",
+        "/image_url",
+        "/url",
+        "/image",
+        "/audio",
+        "/video",
+    ];
     let url = paths.iter().find_map(|path| part.pointer(path)?.as_str());
     let url = url.and_then(|url| url.strip_prefix("data:")?.split_once(";base64,"));
     let encoded = url.map(|(_, encoded)| encoded);
     let encoded = encoded.or_else(|| part.pointer("/input_audio/data")?.as_str());
-    let decode = |text| STANDARD.decode(text).map_err(|error| invalid(at, "expected base64").with_source(error));
+    let decode = |text| {
+        STANDARD
+            .decode(text)
+            .map_err(|error| invalid(at, "expected base64").with_source(error))
+    };
     encoded.map_or(Ok(Vec::new()), decode)
 }
 
 fn tool_calls(calls: &[Value], at: &str) -> Result<Vec<ToolCall>> {
-    calls.iter().enumerate().map(|(index, call)| tool_call(call, &format!("{at}/tool_calls/{index}"))).collect()
+    calls
+        .iter()
+        .enumerate()
+        .map(|(index, call)| tool_call(call, &format!("{at}/tool_calls/{index}")))
+        .collect()
 }
 
 fn tool_call(call: &Value, at: &str) -> Result<ToolCall> {
     let function = call.get("function").unwrap_or(call);
     let name = function.get("name").and_then(Value::as_str);
     Ok(ToolCall {
-        id: call.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        name: name.ok_or_else(|| invalid(at, "expected a function name"))?.to_owned(),
+        id: call
+            .get("id")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        name: name
+            .ok_or_else(|| invalid(at, "expected a function name"))?
+            .to_owned(),
         arguments: arguments(function.get("arguments"), at)?,
     })
 }
@@ -158,7 +205,10 @@ fn arguments(value: Option<&Value>, at: &str) -> Result<Value> {
         Some(object @ Value::Object(_)) => Ok(object.clone()),
         Some(Value::String(text)) => match serde_json::from_str(text) {
             Ok(object @ Value::Object(_)) => Ok(object),
-            _ => Err(invalid(&at, "expected a JSON object in the text, found something else")),
+            _ => Err(invalid(
+                &at,
+                "expected a JSON object in the text, found something else",
+            )),
         },
         Some(_) => Err(invalid(&at, "expected an object")),
     }
@@ -171,19 +221,29 @@ fn legacy_results(fields: &Map<String, Value>) -> Vec<Message> {
 }
 
 fn legacy_result(result: &Value) -> Message {
-    let name = result.get("name").and_then(Value::as_str).unwrap_or("unknown");
+    let name = result
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or("unknown");
     let content = match result.get("response") {
         Some(Value::String(text)) => Content::Text(text.clone()),
         Some(value) => Content::Structured(value.clone()),
         None => Content::Text(String::new()),
     };
-    Message { name: Some(name.to_owned()), content: Some(content), ..Message::new(Role::Tool, "") }
+    Message {
+        name: Some(name.to_owned()),
+        content: Some(content),
+        ..Message::new(Role::Tool, "")
+    }
 }
 
 fn message_json(message: &Message) -> Value {
     let mut fields = Map::new();
     fields.insert("role".into(), json!(role_name(message.role)));
-    fields.insert("content".into(), message.content.as_ref().map_or(Value::Null, content_value));
+    fields.insert(
+        "content".into(),
+        message.content.as_ref().map_or(Value::Null, content_value),
+    );
     let mut put = |key: &str, value: &Option<String>| {
         if let Some(text) = value {
             fields.insert(key.into(), json!(text));
@@ -193,7 +253,10 @@ fn message_json(message: &Message) -> Value {
     put("reasoning", &message.reasoning);
     put("tool_call_id", &message.tool_call_id);
     if !message.tool_calls.is_empty() {
-        fields.insert("tool_calls".into(), message.tool_calls.iter().map(call_json).collect());
+        fields.insert(
+            "tool_calls".into(),
+            message.tool_calls.iter().map(call_json).collect(),
+        );
     }
     Value::Object(fields)
 }
@@ -240,11 +303,18 @@ mod tests {
 
     #[test]
     fn what_was_written_reads_back() {
-        let calls = vec![ToolCall { id: "call_0".into(), name: "f".into(), arguments: json!({"a": 1}) }];
+        let calls = vec![ToolCall {
+            id: "call_0".into(),
+            name: "f".into(),
+            arguments: json!({"a": 1}),
+        }];
         let conversation = Conversation::new()
             .user_with([Media::image(vec![1u8, 2, 3])], "look")
             .with(Message::assistant(None, Some("hm".into()), calls));
-        assert_eq!(Conversation::from_json(&conversation.to_json()).unwrap(), conversation);
+        assert_eq!(
+            Conversation::from_json(&conversation.to_json()).unwrap(),
+            conversation
+        );
     }
 
     #[test]
@@ -257,7 +327,8 @@ mod tests {
 
     #[test]
     fn an_error_names_the_place() {
-        let error = Conversation::from_json(&json!([{"role": "bard", "content": "O"}])).unwrap_err();
+        let error =
+            Conversation::from_json(&json!([{"role": "bard", "content": "O"}])).unwrap_err();
         assert_eq!(error.subject(), "/messages/0/role");
     }
 }

@@ -65,9 +65,11 @@ fn content_json<S: serde::Serializer>(content: &Content, serializer: S) -> Resul
     match content {
         Content::Text(text) => serializer.serialize_str(text),
         Content::Structured(value) => value.serialize(serializer),
-        Content::Parts(parts) => serializer.collect_seq(parts.iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text),
-            Part::Media(_) => None,
-        })),
+        Content::Parts(parts) => {
+            serializer.collect_seq(parts.iter().filter_map(|part| match part {
+                Part::Text(text) => Some(text),
+                Part::Media(_) => None,
+            }))
+        }
     }
 }

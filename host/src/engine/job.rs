@@ -37,7 +37,10 @@ pub(crate) enum Step {
     /// The logits after the last token, when they were asked for: `[1, vocab]`.
     Logits(Tensor<f32>),
     /// Always the last step of a job that did not fail.
-    Ended { reason: EndReason, decode_milliseconds: f64 },
+    Ended {
+        reason: EndReason,
+        decode_milliseconds: f64,
+    },
 }
 
 /// Why a sequence ended.

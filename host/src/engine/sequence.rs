@@ -22,7 +22,11 @@ impl Sequence {
     /// Runs the prompt and reports the first token. `None` when that was already all.
     pub fn start(model: &mut Gemma, job: Job) -> Option<Self> {
         let started = Instant::now();
-        let rows = if job.wants_logits { LogitRows::All } else { LogitRows::Last };
+        let rows = if job.wants_logits {
+            LogitRows::All
+        } else {
+            LogitRows::Last
+        };
         let prefilled = model.empty_cache().and_then(|mut cache| {
             let logits = model.prefill(&job.prompt, &mut cache, rows, &job.control)?;
             Ok((cache, logits))
@@ -35,12 +39,21 @@ impl Sequence {
             }
         };
         let sampler = Sampler::new(job.sampling, &job.suppressed_ids);
-        let mut sequence =
-            Self { job, cache, sampler, last_id: 0, token_count: 0, decode_milliseconds: 0.0 };
+        let mut sequence = Self {
+            job,
+            cache,
+            sampler,
+            last_id: 0,
+            token_count: 0,
+            decode_milliseconds: 0.0,
+        };
         let next = last_row(&logits).to_vec();
         let logits = sequence.job.wants_logits.then_some(logits);
         let milliseconds = milliseconds_since(started);
-        let goes_on = sequence.report(Step::Prefilled { milliseconds, logits }) && sequence.choose(&next);
+        let goes_on = sequence.report(Step::Prefilled {
+            milliseconds,
+            logits,
+        }) && sequence.choose(&next);
         goes_on.then_some(sequence)
     }
 
@@ -78,11 +91,18 @@ impl Sequence {
         }
         // Without logits to report, the step after the last token would be for nothing.
         let is_last = self.token_count >= self.job.tokens_max && !self.job.wants_logits;
-        if is_last { self.end(EndReason::Length) } else { true }
+        if is_last {
+            self.end(EndReason::Length)
+        } else {
+            true
+        }
     }
 
     fn end(&self, reason: EndReason) -> bool {
-        self.report(Step::Ended { reason, decode_milliseconds: self.decode_milliseconds });
+        self.report(Step::Ended {
+            reason,
+            decode_milliseconds: self.decode_milliseconds,
+        });
         false
     }
 
@@ -98,7 +118,10 @@ impl Sequence {
 
 fn fail(job: &Job, error: crate::error::Error, decode_milliseconds: f64) {
     let step: Result<Step> = match error.kind() {
-        ErrorKind::Cancelled => Ok(Step::Ended { reason: EndReason::Cancelled, decode_milliseconds }),
+        ErrorKind::Cancelled => Ok(Step::Ended {
+            reason: EndReason::Cancelled,
+            decode_milliseconds,
+        }),
         _ => Err(error),
     };
     // The caller may have gone; then nobody needs to know.

@@ -26,7 +26,11 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever loading says; `Io` when no thread can be had.
-    pub fn start(bundle: Bundle, options: GemmaOptions, sequences_max: usize) -> Result<(Self, EngineInfo)> {
+    pub fn start(
+        bundle: Bundle,
+        options: GemmaOptions,
+        sequences_max: usize,
+    ) -> Result<(Self, EngineInfo)> {
         let (jobs, inbox) = mpsc::channel();
         let (loaded, answer) = mpsc::channel();
         let run = move || match Gemma::load(bundle, options) {
@@ -36,7 +40,10 @@ impl Engine {
             }
             Err(error) => drop(loaded.send(Err(error))),
         };
-        thread::Builder::new().name("lapidary-engine".into()).spawn(run).map_err(no_thread)?;
+        thread::Builder::new()
+            .name("lapidary-engine".into())
+            .spawn(run)
+            .map_err(no_thread)?;
         let info = answer.recv().map_err(|_| stopped())??;
         Ok((Self { jobs }, info))
     }
@@ -60,7 +67,10 @@ fn no_thread(error: std::io::Error) -> Error {
 }
 
 fn info(model: &Gemma) -> EngineInfo {
-    EngineInfo { provider: model.provider(), kv_layers: model.kv_layers().to_vec() }
+    EngineInfo {
+        provider: model.provider(),
+        kv_layers: model.kv_layers().to_vec(),
+    }
 }
 
 fn work(mut model: Gemma, inbox: &Receiver<Job>, sequences_max: usize) {

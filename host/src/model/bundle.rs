@@ -72,8 +72,9 @@ const SUFFIXES: [(&str, &str); 10] = [
 ];
 
 /// The order in which a dtype is chosen when nobody names one: exact first, then small.
-const PREFERRED: [&str; 10] =
-    ["fp32", "q4", "q4f16", "q8", "fp16", "int8", "uint8", "q2f16", "q2", "bnb4"];
+const PREFERRED: [&str; 10] = [
+    "fp32", "q4", "q4f16", "q8", "fp16", "int8", "uint8", "q2f16", "q2", "bnb4",
+];
 
 /// Which dtype to load: one for all graphs, or one for each.
 ///
@@ -112,7 +113,10 @@ impl DtypeChoice {
         let known = |value: &Value| value.as_str().and_then(|name| dtype(name).ok());
         let by_role = GraphRole::ALL.into_iter();
         let by_role = by_role.filter_map(|role| Some((role, known(value.get(role.file_stem())?)?)));
-        Self { all: known(value), by_role: by_role.collect() }
+        Self {
+            all: known(value),
+            by_role: by_role.collect(),
+        }
     }
 
     fn of(&self, role: GraphRole) -> Option<&'static str> {
@@ -121,16 +125,26 @@ impl DtypeChoice {
 }
 
 fn dtype(name: &str) -> Result<&'static str> {
-    SUFFIXES.iter().map(|(known, _)| *known).find(|known| *known == name).ok_or_else(|| {
-        let known: Vec<&str> = SUFFIXES.iter().map(|(known, _)| *known).collect();
-        Error::invalid("dtype", format!("expected one of {}, found {name:?}", known.join(", ")))
-    })
+    SUFFIXES
+        .iter()
+        .map(|(known, _)| *known)
+        .find(|known| *known == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = SUFFIXES.iter().map(|(known, _)| *known).collect();
+            Error::invalid(
+                "dtype",
+                format!("expected one of {}, found {name:?}", known.join(", ")),
+            )
+        })
 }
 
 fn role_named(name: &str) -> Result<GraphRole> {
     let by_name = |role: &GraphRole| role.to_string() == name || role.file_stem() == name;
     GraphRole::ALL.into_iter().find(by_name).ok_or_else(|| {
-        Error::invalid("dtype", format!("expected embed, decoder, vision or audio, found {name:?}"))
+        Error::invalid(
+            "dtype",
+            format!("expected embed, decoder, vision or audio, found {name:?}"),
+        )
     })
 }
 
@@ -150,7 +164,10 @@ impl Bundle {
         let directory = directory.as_ref();
         if !directory.is_dir() {
             let detail = "expected a directory with config.json and onnx/, found none";
-            return Err(Error::bundle(format!("bundle {}", directory.display()), detail));
+            return Err(Error::bundle(
+                format!("bundle {}", directory.display()),
+                detail,
+            ));
         }
         Self::of_files(Files::Directory(directory.to_owned()))
     }
@@ -203,15 +220,22 @@ impl Bundle {
 
     /// The dtypes in which a graph is there.
     pub fn dtypes(&self, role: GraphRole) -> Vec<&'static str> {
-        PREFERRED.into_iter().filter(|dtype| self.graph_file(role, dtype).is_some()).collect()
+        PREFERRED
+            .into_iter()
+            .filter(|dtype| self.graph_file(role, dtype).is_some())
+            .collect()
     }
 
     /// The size of a graph and its external data in bytes.
     pub fn graph_size_bytes(&self, role: GraphRole, dtype: &str) -> u64 {
-        let Some(file) = self.graph_file(role, dtype) else { return 0 };
+        let Some(file) = self.graph_file(role, dtype) else {
+            return 0;
+        };
         let own = self.files.size_bytes(&file).unwrap_or(0);
         let external = self.external_files(&file).into_iter();
-        own + external.filter_map(|name| self.files.size_bytes(&name)).sum::<u64>()
+        own + external
+            .filter_map(|name| self.files.size_bytes(&name))
+            .sum::<u64>()
     }
 
     /// The dtype that `choice`, else the bundle's own configuration, else the order of preference
@@ -220,13 +244,19 @@ impl Bundle {
     /// # Errors
     /// `Bundle` when the graph is not there in the dtype that was asked for, or not at all though it
     /// has to be.
-    pub fn choose_dtype(&self, role: GraphRole, choice: &DtypeChoice) -> Result<Option<&'static str>> {
+    pub fn choose_dtype(
+        &self,
+        role: GraphRole,
+        choice: &DtypeChoice,
+    ) -> Result<Option<&'static str>> {
         let there = self.dtypes(role);
         if let Some(asked) = choice.of(role) {
             return self.check_dtype(role, asked, &there);
         }
         let own = self.config.dtype.as_ref().map(DtypeChoice::from_config);
-        let own = own.and_then(|own| own.of(role)).filter(|dtype| there.contains(dtype));
+        let own = own
+            .and_then(|own| own.of(role))
+            .filter(|dtype| there.contains(dtype));
         let chosen = own.or(there.first().copied());
         match chosen {
             None if !role.is_optional() => Err(self.files.missing(&self.usual_file(role))),
@@ -246,7 +276,11 @@ impl Bundle {
         if there.is_empty() && role.is_optional() {
             return Ok(None);
         }
-        let found = if there.is_empty() { "no dtype at all".to_owned() } else { there.join(", ") };
+        let found = if there.is_empty() {
+            "no dtype at all".to_owned()
+        } else {
+            there.join(", ")
+        };
         let detail = format!("expected the {role} graph in {asked}, found {found}");
         Err(Error::bundle(format!("bundle {}", self.location()), detail))
     }
@@ -263,7 +297,8 @@ impl Bundle {
 
     fn memory_source(&self, file: &str) -> Result<GraphSource> {
         let external = self.external_files(file).into_iter();
-        let external = external.map(|name| Ok((base_name(&name).to_owned(), self.files.read(&name)?)));
+        let external =
+            external.map(|name| Ok((base_name(&name).to_owned(), self.files.read(&name)?)));
         Ok(GraphSource::Memory {
             name: file.to_owned(),
             model: self.files.read(file)?,
@@ -274,7 +309,9 @@ impl Bundle {
     fn graph_file(&self, role: GraphRole, dtype: &str) -> Option<String> {
         let suffix = SUFFIXES.iter().find(|(name, _)| *name == dtype)?.1;
         let name = format!("{}{suffix}.onnx", role.file_stem());
-        [format!("onnx/{name}"), name].into_iter().find(|file| self.files.contains(file))
+        [format!("onnx/{name}"), name]
+            .into_iter()
+            .find(|file| self.files.contains(file))
     }
 
     fn usual_file(&self, role: GraphRole) -> String {
@@ -289,7 +326,11 @@ impl Bundle {
             let rest = name.strip_prefix(&first);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
         };
-        self.files.list(folder).into_iter().filter(is_chunk).collect()
+        self.files
+            .list(folder)
+            .into_iter()
+            .filter(is_chunk)
+            .collect()
     }
 }
 

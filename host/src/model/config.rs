@@ -74,12 +74,19 @@ impl BundleConfig {
             context_tokens: text.number("max_position_embeddings").unwrap_or(131_072),
             sliding_window: text.number("sliding_window").unwrap_or(512),
             // Only E2B and E4B have per-layer embeddings, and only they use the small template.
-            prompt_style: if per_layer_width > 0 { PromptStyle::Small } else { PromptStyle::Large },
+            prompt_style: if per_layer_width > 0 {
+                PromptStyle::Small
+            } else {
+                PromptStyle::Large
+            },
             eos_ids: eos_ids(&config, &text, &generation),
             suppressed_ids: generation.ids("suppress_tokens"),
             sampling: sampling(&generation),
             image_budget: image_budget(&processor),
-            pad_id: text.id("pad_token_id").or(config.id("pad_token_id")).unwrap_or(0),
+            pad_id: text
+                .id("pad_token_id")
+                .or(config.id("pad_token_id"))
+                .unwrap_or(0),
             image,
             audio: media_ids(&config, "audio", "boa", "eoa"),
             video: video_ids(&config, image),
@@ -91,7 +98,10 @@ impl BundleConfig {
     /// Every id that stands for media; a model must never write one.
     pub fn media_ids(&self) -> Vec<u32> {
         let all = [self.image, self.audio, self.video];
-        let ids = all.into_iter().flatten().flat_map(|ids| [ids.placeholder, ids.begin, ids.end]);
+        let ids = all
+            .into_iter()
+            .flatten()
+            .flat_map(|ids| [ids.placeholder, ids.begin, ids.end]);
         let mut ids: Vec<u32> = ids.collect();
         ids.sort_unstable();
         ids.dedup();
@@ -142,7 +152,9 @@ fn sampling(generation: &Json) -> Sampling {
         return Sampling::greedy();
     }
     Sampling {
-        temperature: generation.float("temperature").unwrap_or(default.temperature),
+        temperature: generation
+            .float("temperature")
+            .unwrap_or(default.temperature),
         top_k: generation.number("top_k").unwrap_or(default.top_k),
         top_p: generation.float("top_p").unwrap_or(default.top_p),
         ..default
@@ -158,14 +170,23 @@ fn image_budget(processor: &Json) -> u32 {
 
 fn media_ids(config: &Json, kind: &str, begin: &str, end: &str) -> Option<MediaIds> {
     let named = |name: &str| {
-        config.id(&format!("{name}_token_id")).or(config.id(&format!("{name}_token_index")))
+        config
+            .id(&format!("{name}_token_id"))
+            .or(config.id(&format!("{name}_token_index")))
     };
-    Some(MediaIds { placeholder: named(kind)?, begin: named(begin)?, end: named(end)? })
+    Some(MediaIds {
+        placeholder: named(kind)?,
+        begin: named(begin)?,
+        end: named(end)?,
+    })
 }
 
 fn video_ids(config: &Json, image: Option<MediaIds>) -> Option<MediaIds> {
     let placeholder = config.id("video_token_id")?;
-    image.map(|image| MediaIds { placeholder, ..image })
+    image.map(|image| MediaIds {
+        placeholder,
+        ..image
+    })
 }
 
 /// A JSON object that answers with `None` for what is not there.
@@ -177,7 +198,9 @@ impl Json {
     }
 
     fn read_optional(files: &Files, name: &str) -> Result<Self> {
-        files.find(name)?.map_or(Ok(Self(Value::Null)), |bytes| Self::parse(name, &bytes))
+        files
+            .find(name)?
+            .map_or(Ok(Self(Value::Null)), |bytes| Self::parse(name, &bytes))
     }
 
     fn parse(name: &str, bytes: &[u8]) -> Result<Self> {
@@ -195,12 +218,18 @@ impl Json {
     }
 
     fn number(&self, key: &str) -> Option<usize> {
-        self.0.get(key)?.as_u64().and_then(|number| usize::try_from(number).ok())
+        self.0
+            .get(key)?
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
     }
 
     fn required(&self, key: &str) -> Result<usize> {
         self.number(key).ok_or_else(|| {
-            Error::bundle("config.json", format!("expected a number text_config.{key}, found none"))
+            Error::bundle(
+                "config.json",
+                format!("expected a number text_config.{key}, found none"),
+            )
         })
     }
 

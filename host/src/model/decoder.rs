@@ -48,14 +48,24 @@ impl Decoder {
         let layers = kv_layers(&graph)?;
         let both = |name: &str| {
             let of_layer = |layer: &KvLayer| {
-                [format!("{name}.{}.key", layer.index), format!("{name}.{}.value", layer.index)]
+                [
+                    format!("{name}.{}.key", layer.index),
+                    format!("{name}.{}.value", layer.index),
+                ]
             };
             layers.iter().flat_map(of_layer).collect::<Vec<_>>()
         };
         let (past_names, present_names) = (both("past_key_values"), both("present"));
         let takes_positions = graph.input("position_ids").is_some();
         let takes_keep = graph.input("num_logits_to_keep").is_some();
-        Ok(Self { graph, layers, past_names, present_names, takes_positions, takes_keep })
+        Ok(Self {
+            graph,
+            layers,
+            past_names,
+            present_names,
+            takes_positions,
+            takes_keep,
+        })
     }
 
     pub fn layers(&self) -> &[KvLayer] {
@@ -68,9 +78,16 @@ impl Decoder {
 
     /// A cache that holds nothing.
     pub fn empty_cache(&self) -> Result<KvCache> {
-        let empty = |layer: &KvLayer| Value::zeros(layer.dtype, &[1, layer.heads, 0, layer.head_dim]);
-        let values = self.layers.iter().flat_map(|layer| [empty(layer), empty(layer)]);
-        Ok(KvCache { values: values.collect::<Result<_>>()?, token_count: 0 })
+        let empty =
+            |layer: &KvLayer| Value::zeros(layer.dtype, &[1, layer.heads, 0, layer.head_dim]);
+        let values = self
+            .layers
+            .iter()
+            .flat_map(|layer| [empty(layer), empty(layer)]);
+        Ok(KvCache {
+            values: values.collect::<Result<_>>()?,
+            token_count: 0,
+        })
     }
 
     /// Runs the next tokens and adds them to the cache. Returns `[rows, vocab]`.
@@ -85,27 +102,55 @@ impl Decoder {
         let extra = self.extra_inputs(cache.token_count, total, rows)?;
         let mut inputs: Vec<(&str, &Value)> = Vec::with_capacity(self.past_names.len() + 5);
         inputs.push(("inputs_embeds", &input.tokens));
-        inputs.extend(input.per_layer.iter().map(|value| ("per_layer_inputs", value)));
+        inputs.extend(
+            input
+                .per_layer
+                .iter()
+                .map(|value| ("per_layer_inputs", value)),
+        );
         inputs.extend(extra.iter().map(|(name, value)| (*name, value)));
-        inputs.extend(self.past_names.iter().map(String::as_str).zip(&cache.values));
+        inputs.extend(
+            self.past_names
+                .iter()
+                .map(String::as_str)
+                .zip(&cache.values),
+        );
         let mut outputs = self.graph.run(&inputs, control)?;
-        cache.values = self.present_names.iter().map(|name| outputs.take(name)).collect::<Result<_>>()?;
+        cache.values = self
+            .present_names
+            .iter()
+            .map(|name| outputs.take(name))
+            .collect::<Result<_>>()?;
         cache.token_count = total;
         logit_rows(outputs.take("logits")?, rows)
     }
 
-    fn extra_inputs(&self, past: usize, total: usize, rows: LogitRows) -> Result<Vec<(&'static str, Value)>> {
-        let mut extra = vec![("attention_mask", Value::i64(Tensor::new([1, total], vec![1; total])?)?)];
+    fn extra_inputs(
+        &self,
+        past: usize,
+        total: usize,
+        rows: LogitRows,
+    ) -> Result<Vec<(&'static str, Value)>> {
+        let mut extra = vec![(
+            "attention_mask",
+            Value::i64(Tensor::new([1, total], vec![1; total])?)?,
+        )];
         if self.takes_positions {
             let positions: Vec<i64> = (past..total).map(|position| position as i64).collect();
-            extra.push(("position_ids", Value::i64(Tensor::new([1, total - past], positions)?)?));
+            extra.push((
+                "position_ids",
+                Value::i64(Tensor::new([1, total - past], positions)?)?,
+            ));
         }
         if self.takes_keep {
             let keep = match rows {
                 LogitRows::Last => 1,
                 LogitRows::All => 0,
             };
-            extra.push(("num_logits_to_keep", Value::i64(Tensor::new([], vec![keep])?)?));
+            extra.push((
+                "num_logits_to_keep",
+                Value::i64(Tensor::new([], vec![keep])?)?,
+            ));
         }
         Ok(extra)
     }
@@ -130,7 +175,9 @@ fn require(graph: &Graph, input: &str) -> Result<()> {
 }
 
 fn kv_layers(graph: &Graph) -> Result<Vec<KvLayer>> {
-    let layers: Vec<KvLayer> = (0..).map_while(|index| kv_layer(graph, index)).collect::<Result<_>>()?;
+    let layers: Vec<KvLayer> = (0..)
+        .map_while(|index| kv_layer(graph, index))
+        .collect::<Result<_>>()?;
     if layers.is_empty() {
         let detail = "expected inputs past_key_values.0.key and so on, found none";
         return Err(Error::bundle(graph.subject(), detail));
@@ -141,9 +188,17 @@ fn kv_layers(graph: &Graph) -> Result<Vec<KvLayer>> {
 fn kv_layer(graph: &Graph, index: usize) -> Option<Result<KvLayer>> {
     let port = graph.input(&format!("past_key_values.{index}.key"))?;
     let layer = match port.dims[..] {
-        [_, Some(heads), _, Some(head_dim)] => Ok(KvLayer { index, heads, head_dim, dtype: port.dtype }),
+        [_, Some(heads), _, Some(head_dim)] => Ok(KvLayer {
+            index,
+            heads,
+            head_dim,
+            dtype: port.dtype,
+        }),
         _ => {
-            let detail = format!("expected {} as [batch, heads, past, head size] with fixed heads and head size", port.name);
+            let detail = format!(
+                "expected {} as [batch, heads, past, head size] with fixed heads and head size",
+                port.name
+            );
             Err(Error::bundle(graph.subject(), detail))
         }
     };

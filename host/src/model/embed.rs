@@ -29,20 +29,44 @@ pub(super) struct SoftRows<'a> {
 impl Embedder {
     pub fn new(graph: Graph) -> Self {
         let has_per_layer = graph.output("per_layer_inputs").is_some();
-        Self { graph, has_per_layer }
+        Self {
+            graph,
+            has_per_layer,
+        }
     }
 
     /// Embeds `ids` and lays soft tokens over them.
     ///
     /// Ids at soft places have to be the padding id already: the reference looks up padding there for
     /// the per-layer table (transformers 5.23, `modeling_gemma4.py`).
-    pub fn embed(&mut self, ids: &[u32], soft: &[SoftRows<'_>], control: &RunControl) -> Result<Embeddings> {
-        let input = Tensor::new([1, ids.len()], ids.iter().map(|&id| i64::from(id)).collect())?;
-        let mut outputs = self.graph.run(&[("input_ids", &Value::i64(input)?)], control)?;
+    pub fn embed(
+        &mut self,
+        ids: &[u32],
+        soft: &[SoftRows<'_>],
+        control: &RunControl,
+    ) -> Result<Embeddings> {
+        let input = Tensor::new(
+            [1, ids.len()],
+            ids.iter().map(|&id| i64::from(id)).collect(),
+        )?;
+        let mut outputs = self
+            .graph
+            .run(&[("input_ids", &Value::i64(input)?)], control)?;
         let tokens = outputs.take("inputs_embeds")?;
-        let tokens = if soft.is_empty() { tokens } else { scatter(tokens, soft)? };
-        let per_layer = self.has_per_layer.then(|| outputs.take("per_layer_inputs")).transpose()?;
-        Ok(Embeddings { tokens, per_layer, token_count: ids.len() })
+        let tokens = if soft.is_empty() {
+            tokens
+        } else {
+            scatter(tokens, soft)?
+        };
+        let per_layer = self
+            .has_per_layer
+            .then(|| outputs.take("per_layer_inputs"))
+            .transpose()?;
+        Ok(Embeddings {
+            tokens,
+            per_layer,
+            token_count: ids.len(),
+        })
     }
 }
 

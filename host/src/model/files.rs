@@ -48,7 +48,11 @@ impl Files {
 
     /// Every file name under `folder`, sorted.
     pub fn list(&self, folder: &str) -> Vec<String> {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let prefix = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
         let mut names: Vec<String> = match self {
             Self::Directory(root) => std::fs::read_dir(root.join(folder))
                 .into_iter()
@@ -58,7 +62,10 @@ impl Files {
                 .collect(),
             Self::Embedded(files) => files
                 .iter()
-                .filter(|(name, _)| name.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('/')))
+                .filter(|(name, _)| {
+                    name.strip_prefix(&prefix)
+                        .is_some_and(|rest| !rest.contains('/'))
+                })
                 .map(|(name, _)| (*name).to_owned())
                 .collect(),
         };
@@ -76,11 +83,15 @@ impl Files {
 
     /// The error for a file that has to be there.
     pub fn missing(&self, name: &str) -> Error {
-        let detail = format!("expected a file {name}, found none; copy it from where the bundle came from");
+        let detail =
+            format!("expected a file {name}, found none; copy it from where the bundle came from");
         Error::bundle(format!("bundle {}", self.location()), detail)
     }
 }
 
 fn embedded(files: &'static [(&str, &[u8])], name: &str) -> Option<&'static [u8]> {
-    files.iter().find(|(file, _)| *file == name).map(|(_, bytes)| *bytes)
+    files
+        .iter()
+        .find(|(file, _)| *file == name)
+        .map(|(_, bytes)| *bytes)
 }

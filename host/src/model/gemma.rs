@@ -51,8 +51,20 @@ impl Gemma {
         let decoder = Decoder::new(load_required(&bundle, &options, GraphRole::Decoder)?)?;
         let config = bundle.config();
         let media = [config.image, config.audio, config.video];
-        let placeholders = media.into_iter().flatten().map(|ids| ids.placeholder).collect();
-        Ok(Self { bundle, options, embedder, decoder, vision: None, audio: None, placeholders })
+        let placeholders = media
+            .into_iter()
+            .flatten()
+            .map(|ids| ids.placeholder)
+            .collect();
+        Ok(Self {
+            bundle,
+            options,
+            embedder,
+            decoder,
+            vision: None,
+            audio: None,
+            placeholders,
+        })
     }
 
     /// The keys and values that each layer owns.
@@ -62,7 +74,13 @@ impl Gemma {
 
     /// What runs the decoder: `cpu`, `cuda:0`.
     pub fn provider(&self) -> String {
-        let names: Vec<String> = self.decoder.graph().providers().iter().map(ToString::to_string).collect();
+        let names: Vec<String> = self
+            .decoder
+            .graph()
+            .providers()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         names.join(",")
     }
 
@@ -100,13 +118,26 @@ impl Gemma {
     }
 
     /// Runs one token. Returns its logits, `[1, vocab]`.
-    pub fn step(&mut self, id: u32, cache: &mut KvCache, control: &RunControl) -> Result<Tensor<f32>> {
+    pub fn step(
+        &mut self,
+        id: u32,
+        cache: &mut KvCache,
+        control: &RunControl,
+    ) -> Result<Tensor<f32>> {
         let embeddings = self.embedder.embed(&[id], &[], control)?;
-        self.decoder.forward(&embeddings, cache, LogitRows::Last, control)
+        self.decoder
+            .forward(&embeddings, cache, LogitRows::Last, control)
     }
 
-    fn encode_media(&mut self, spans: &[MediaSpan], control: &RunControl) -> Result<Vec<Tensor<f32>>> {
-        spans.iter().map(|span| encoder::encode(self.encoder(span)?, span, control)).collect()
+    fn encode_media(
+        &mut self,
+        spans: &[MediaSpan],
+        control: &RunControl,
+    ) -> Result<Vec<Tensor<f32>>> {
+        spans
+            .iter()
+            .map(|span| encoder::encode(self.encoder(span)?, span, control))
+            .collect()
     }
 
     fn encoder(&mut self, span: &MediaSpan) -> Result<&mut Graph> {
@@ -122,13 +153,22 @@ impl Gemma {
 
     fn without_placeholders(&self, ids: &[u32]) -> Vec<u32> {
         let pad = self.bundle.config().pad_id;
-        ids.iter().map(|id| if self.placeholders.contains(id) { pad } else { *id }).collect()
+        ids.iter()
+            .map(|id| {
+                if self.placeholders.contains(id) {
+                    pad
+                } else {
+                    *id
+                }
+            })
+            .collect()
     }
 }
 
 fn load_required(bundle: &Bundle, options: &GemmaOptions, role: GraphRole) -> Result<Graph> {
     let dtype = bundle.choose_dtype(role, &options.dtype)?.ok_or_else(|| {
-        let detail = format!("expected a {role} graph, found none; this model cannot take such input");
+        let detail =
+            format!("expected a {role} graph, found none; this model cannot take such input");
         Error::unsupported(format!("bundle {}", bundle.location()), detail)
     })?;
     Graph::load(&bundle.graph_source(role, dtype)?, &options.graph)
@@ -137,7 +177,9 @@ fn load_required(bundle: &Bundle, options: &GemmaOptions, role: GraphRole) -> Re
 /// The end of the chunk that begins at `start`: a media item is never cut.
 fn chunk_end(start: usize, len: usize, media: &[MediaSpan]) -> usize {
     let end = (start + PREFILL_CHUNK_TOKENS).min(len);
-    let cut = media.iter().find(|span| span.start < end && end < span.start + span.soft_tokens);
+    let cut = media
+        .iter()
+        .find(|span| span.start < end && end < span.start + span.soft_tokens);
     cut.map_or(end, |span| span.start + span.soft_tokens)
 }
 
@@ -147,6 +189,14 @@ fn soft_in<'a>(
     media: &[MediaSpan],
     rows: &'a [Tensor<f32>],
 ) -> Vec<SoftRows<'a>> {
-    let inside = media.iter().zip(rows).filter(|(span, _)| (start..end).contains(&span.start));
-    inside.map(|(span, rows)| SoftRows { start: span.start - start, rows: rows.data() }).collect()
+    let inside = media
+        .iter()
+        .zip(rows)
+        .filter(|(span, _)| (start..end).contains(&span.start));
+    inside
+        .map(|(span, rows)| SoftRows {
+            start: span.start - start,
+            rows: rows.data(),
+        })
+        .collect()
 }

@@ -30,6 +30,9 @@ pub(crate) enum Features {
 impl Prompt {
     /// A prompt of ids alone.
     pub fn of_ids(ids: Vec<u32>) -> Self {
-        Self { ids, media: Vec::new() }
+        Self {
+            ids,
+            media: Vec::new(),
+        }
     }
 }

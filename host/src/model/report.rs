@@ -62,7 +62,10 @@ impl Bundle {
     /// `Io` when a file cannot be read.
     pub fn report(&self) -> Result<BundleReport> {
         let config = self.config();
-        let graphs: Vec<GraphReport> = GraphRole::ALL.iter().map(|role| self.graph_report(*role)).collect();
+        let graphs: Vec<GraphReport> = GraphRole::ALL
+            .iter()
+            .map(|role| self.graph_report(*role))
+            .collect();
         let kv_bytes_per_token = self.kv_bytes_per_token();
         let weights: u64 = graphs.iter().map(|graph| graph.size_bytes).sum();
         let cache = kv_bytes_per_token.unwrap_or(0) * config.context_tokens as u64;
@@ -89,7 +92,9 @@ impl Bundle {
     }
 
     fn graph_report(&self, role: GraphRole) -> GraphReport {
-        let chosen = self.choose_dtype(role, &DtypeChoice::default()).unwrap_or(None);
+        let chosen = self
+            .choose_dtype(role, &DtypeChoice::default())
+            .unwrap_or(None);
         GraphReport {
             graph: role.to_string(),
             dtypes: self.dtypes(role),
@@ -105,13 +110,23 @@ impl Bundle {
             ("image", config.image.is_some() && has(GraphRole::Vision)),
             ("audio", config.audio.is_some() && has(GraphRole::Audio)),
         ];
-        senses.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+        senses
+            .into_iter()
+            .filter(|(_, there)| *there)
+            .map(|(name, _)| name)
+            .collect()
     }
 
     fn kv_bytes_per_token(&self) -> Option<u64> {
-        let dtype = self.choose_dtype(GraphRole::Decoder, &DtypeChoice::default()).ok()??;
+        let dtype = self
+            .choose_dtype(GraphRole::Decoder, &DtypeChoice::default())
+            .ok()??;
         // fp16 and q4f16 keep keys and values in half precision, all others in single.
-        let width = if dtype.ends_with("f16") || dtype == "fp16" { 2 } else { 4 };
+        let width = if dtype.ends_with("f16") || dtype == "fp16" {
+            2
+        } else {
+            4
+        };
         let numbers = self.config().kv_numbers_per_token?;
         Some(numbers as u64 * width)
     }
@@ -126,8 +141,15 @@ impl Bundle {
         let absent = GraphRole::ALL.into_iter().zip(graphs);
         let absent = absent.filter(|(role, report)| report.dtypes.is_empty() && wanted(*role));
         let graphs = absent.map(|(role, _)| format!("onnx/{}.onnx", role.file_stem()));
-        let files = ["tokenizer.json", "generation_config.json", "processor_config.json"];
-        let files = files.into_iter().filter(|name| !self.has_file(name)).map(str::to_owned);
+        let files = [
+            "tokenizer.json",
+            "generation_config.json",
+            "processor_config.json",
+        ];
+        let files = files
+            .into_iter()
+            .filter(|name| !self.has_file(name))
+            .map(str::to_owned);
         graphs.chain(files).collect()
     }
 }

@@ -68,13 +68,22 @@ impl RuntimeBuilder {
 
     /// A chat format component in place of the built-in one.
     pub fn format(mut self, name: impl Into<String>, component: Vec<u8>) -> Self {
-        self.format = Some(NamedBytes { name: name.into(), bytes: component });
+        self.format = Some(NamedBytes {
+            name: name.into(),
+            bytes: component,
+        });
         self
     }
 
     /// A tool component, and what it may do.
     pub fn tool(mut self, name: impl Into<String>, component: Vec<u8>, grants: Grants) -> Self {
-        self.tools.push((NamedBytes { name: name.into(), bytes: component }, grants));
+        self.tools.push((
+            NamedBytes {
+                name: name.into(),
+                bytes: component,
+            },
+            grants,
+        ));
         self
     }
 
@@ -87,13 +96,21 @@ impl RuntimeBuilder {
     /// The built-in calculator, which may do nothing but compute.
     #[cfg(feature = "embedded")]
     pub fn builtin_calculator(self) -> Self {
-        self.tool("tool-calculator", lapidary_guests::TOOL_CALCULATOR.to_vec(), Grants::none())
+        self.tool(
+            "tool-calculator",
+            lapidary_guests::TOOL_CALCULATOR.to_vec(),
+            Grants::none(),
+        )
     }
 
     /// The built-in clock, which may read the time.
     #[cfg(feature = "embedded")]
     pub fn builtin_clock(self) -> Self {
-        self.tool("tool-clock", lapidary_guests::TOOL_CLOCK.to_vec(), Grants::clock())
+        self.tool(
+            "tool-clock",
+            lapidary_guests::TOOL_CLOCK.to_vec(),
+            Grants::clock(),
+        )
     }
 
     /// Every bound.
@@ -123,9 +140,10 @@ impl RuntimeBuilder {
             None => default_format(&engines)?,
         };
         check_format(&format, &tokenizer)?;
-        let tools = self.tools.iter().map(|(tool, grants)| {
-            ToolPlugin::load(&tool.name, &tool.bytes, grants, &engines)
-        });
+        let tools = self
+            .tools
+            .iter()
+            .map(|(tool, grants)| ToolPlugin::load(&tool.name, &tool.bytes, grants, &engines));
         let tools = Toolbox::new(tools.collect::<Result<_>>()?)?;
         let graph = GraphOptions {
             providers: self.providers,
@@ -133,10 +151,23 @@ impl RuntimeBuilder {
             device_outputs: vec!["present.".to_owned()],
             ..GraphOptions::default()
         };
-        let options = GemmaOptions { dtype: self.dtype, graph };
+        let options = GemmaOptions {
+            dtype: self.dtype,
+            graph,
+        };
         let (engine, info) = Engine::start(bundle.clone(), options, self.limits.sequences_max)?;
-        let inner = Inner { bundle, tokenizer, format, tools, engine, info, limits: self.limits };
-        Ok(Runtime { inner: Arc::new(inner) })
+        let inner = Inner {
+            bundle,
+            tokenizer,
+            format,
+            tools,
+            engine,
+            info,
+            limits: self.limits,
+        };
+        Ok(Runtime {
+            inner: Arc::new(inner),
+        })
     }
 }
 
@@ -147,7 +178,10 @@ fn default_bundle() -> Result<Bundle> {
 
 #[cfg(not(feature = "embedded"))]
 fn default_bundle() -> Result<Bundle> {
-    Err(Error::invalid("runtime", "expected a bundle, found none; build with the feature `embedded` for one inside"))
+    Err(Error::invalid(
+        "runtime",
+        "expected a bundle, found none; build with the feature `embedded` for one inside",
+    ))
 }
 
 #[cfg(feature = "embedded")]
@@ -157,13 +191,19 @@ fn default_format(engines: &Engines) -> Result<Format> {
 
 #[cfg(not(feature = "embedded"))]
 fn default_format(_: &Engines) -> Result<Format> {
-    Err(Error::invalid("runtime", "expected a chat format, found none; build with the feature `embedded` for one inside"))
+    Err(Error::invalid(
+        "runtime",
+        "expected a chat format, found none; build with the feature `embedded` for one inside",
+    ))
 }
 
 /// A format whose stop tokens the model does not have would never end an answer.
 fn check_format(format: &Format, tokenizer: &Tokenizer) -> Result<()> {
     let description = format.describe();
-    let unknown = description.stop_tokens.iter().find(|token| tokenizer.control_id(token).is_none());
+    let unknown = description
+        .stop_tokens
+        .iter()
+        .find(|token| tokenizer.control_id(token).is_none());
     unknown.map_or(Ok(()), |token| {
         let detail = format!("ends a turn with {token}, which the model's tokenizer does not have; use the format of this model");
         Err(Error::plugin(format!("plugin {:?}", description.name), detail))

@@ -12,7 +12,10 @@ pub struct Cancel {
 
 impl Cancel {
     pub(super) fn new() -> Self {
-        Self { graphs: RunControl::new(), plugins: Interrupt::new() }
+        Self {
+            graphs: RunControl::new(),
+            plugins: Interrupt::new(),
+        }
     }
 
     /// Stops the chat; its last event says `Cancelled`.

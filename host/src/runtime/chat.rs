@@ -37,10 +37,26 @@ impl Chat {
         cancel: Cancel,
         added: SharedMessages,
     ) -> Self {
-        let usage = Usage { provider: inner.info.provider.clone(), ..Usage::default() };
+        let usage = Usage {
+            provider: inner.info.provider.clone(),
+            ..Usage::default()
+        };
         // Ids stay unique over the whole conversation.
-        let call_count = conversation.messages.iter().map(|message| message.tool_calls.len()).sum();
-        Self { inner, conversation, options, events, cancel, added, usage, call_count }
+        let call_count = conversation
+            .messages
+            .iter()
+            .map(|message| message.tool_calls.len())
+            .sum();
+        Self {
+            inner,
+            conversation,
+            options,
+            events,
+            cancel,
+            added,
+            usage,
+            call_count,
+        }
     }
 
     /// Runs to the end; the last thing sent is `Finished` or an error.
@@ -52,7 +68,10 @@ impl Chat {
         };
         let usage = self.usage.clone();
         // Nobody may be listening any more.
-        drop(self.events.send_blocking(last.map(|reason| Event::Finished { reason, usage })));
+        drop(
+            self.events
+                .send_blocking(last.map(|reason| Event::Finished { reason, usage })),
+        );
     }
 
     fn rounds(&mut self) -> Result<FinishReason> {
@@ -73,9 +92,20 @@ impl Chat {
 
     /// One prompt and what the model makes of it.
     fn generate(&mut self) -> Result<(FinishReason, Collector)> {
-        let rendered = prompt::render(&self.inner, &self.conversation, &self.options, &self.cancel.plugins)?;
+        let rendered = prompt::render(
+            &self.inner,
+            &self.conversation,
+            &self.options,
+            &self.cancel.plugins,
+        )?;
         self.usage.prompt_tokens = rendered.prompt.ids.len();
-        let mut turn = Turn::open(&self.inner, &rendered.prefix, &self.options, self.call_count, &self.cancel.plugins)?;
+        let mut turn = Turn::open(
+            &self.inner,
+            &rendered.prefix,
+            &self.options,
+            self.call_count,
+            &self.cancel.plugins,
+        )?;
         let steps = self.submit(rendered)?;
         let reason = self.follow(&steps, &mut turn)?;
         let rest = turn.finish(reason)?;
@@ -107,11 +137,21 @@ impl Chat {
         let description = self.inner.format.describe();
         let of_format = description.stop_tokens.iter();
         let of_format = of_format.filter_map(|token| self.inner.tokenizer.control_id(token));
-        self.inner.bundle.config().eos_ids.iter().copied().chain(of_format).collect()
+        self.inner
+            .bundle
+            .config()
+            .eos_ids
+            .iter()
+            .copied()
+            .chain(of_format)
+            .collect()
     }
 
     fn tokens_left(&self) -> usize {
-        let max = self.options.max_tokens.unwrap_or(self.inner.limits.new_tokens_max);
+        let max = self
+            .options
+            .max_tokens
+            .unwrap_or(self.inner.limits.new_tokens_max);
         max.saturating_sub(self.usage.output_tokens)
     }
 
@@ -129,7 +169,10 @@ impl Chat {
                     }
                 }
                 Step::Logits(_) => {}
-                Step::Ended { reason, decode_milliseconds } => {
+                Step::Ended {
+                    reason,
+                    decode_milliseconds,
+                } => {
                     self.usage.decode_ms += decode_milliseconds;
                     return Ok(finish_reason(reason));
                 }
@@ -139,10 +182,14 @@ impl Chat {
 
     /// Runs the calls and adds their results. `false` when the caller has to run some.
     fn call_tools(&mut self, calls: &[ToolCall]) -> Result<bool> {
-        let is_callers = |call: &&ToolCall| self.options.tools.iter().any(|spec| spec.name == call.name);
+        let is_callers =
+            |call: &&ToolCall| self.options.tools.iter().any(|spec| spec.name == call.name);
         let (callers, ours): (Vec<&ToolCall>, Vec<&ToolCall>) = calls.iter().partition(is_callers);
         for call in ours {
-            let result = self.inner.tools.call(call, &self.inner.limits, &self.cancel.plugins)?;
+            let result = self
+                .inner
+                .tools
+                .call(call, &self.inner.limits, &self.cancel.plugins)?;
             self.add(vec![Message::tool(&result)]);
             self.send(vec![Event::ToolResult(result)])?;
         }
@@ -157,6 +204,8 @@ impl Chat {
 
     fn send(&self, events: Vec<Event>) -> Result<()> {
         let gone = |_| Error::cancelled("chat");
-        events.into_iter().try_for_each(|event| self.events.send_blocking(Ok(event)).map_err(gone))
+        events
+            .into_iter()
+            .try_for_each(|event| self.events.send_blocking(Ok(event)).map_err(gone))
     }
 }

@@ -32,6 +32,9 @@ impl Collector {
         if text.is_none() || self.calls.is_empty() {
             return vec![Message::assistant(text, thought, self.calls)];
         }
-        vec![Message::assistant(text, thought, Vec::new()), Message::assistant(None, None, self.calls)]
+        vec![
+            Message::assistant(text, thought, Vec::new()),
+            Message::assistant(None, None, self.calls),
+        ]
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::{self, Receiver};
 
-use super::prompt::{check_length, media_features};
 use super::Inner;
+use super::prompt::{check_length, media_features};
 use crate::chat::{FinishReason, Media, Sampling, Usage};
 use crate::engine::{EndReason, Job, Step, stopped};
 use crate::error::{Error, Result};
@@ -48,7 +48,10 @@ pub struct Generated {
 
 pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> {
     if request.ids.is_empty() {
-        return Err(Error::invalid("prompt", "expected at least one token, found none"));
+        return Err(Error::invalid(
+            "prompt",
+            "expected at least one token, found none",
+        ));
     }
     check_length(request.ids.len(), inner)?;
     let (wants_logits, prompt_tokens) = (request.logits, request.ids.len());
@@ -66,11 +69,21 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
     let room = config.context_tokens - request.ids.len();
     let media = place(&request, inner)?;
     inner.engine.submit(Job {
-        prompt: Prompt { ids: request.ids, media },
+        prompt: Prompt {
+            ids: request.ids,
+            media,
+        },
         sampling: request.sampling.unwrap_or(config.sampling),
         suppressed_ids: config.suppressed_ids.clone(),
-        stop_ids: if request.ignore_eos { Vec::new() } else { config.eos_ids.clone() },
-        tokens_max: request.max_tokens.unwrap_or(inner.limits.new_tokens_max).min(room),
+        stop_ids: if request.ignore_eos {
+            Vec::new()
+        } else {
+            config.eos_ids.clone()
+        },
+        tokens_max: request
+            .max_tokens
+            .unwrap_or(inner.limits.new_tokens_max)
+            .min(room),
         wants_logits: request.logits,
         control: RunControl::new(),
         steps,
@@ -87,14 +100,23 @@ fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
         let features = media_features(media, index + 1, config, &inner.limits)?;
         let (placeholder, soft_tokens) = wanted(&features, config)?;
         let from = &mut next[media.kind as usize];
-        let found = request.ids[*from..].iter().position(|id| *id == placeholder);
+        let found = request.ids[*from..]
+            .iter()
+            .position(|id| *id == placeholder);
         let start = *from + found.ok_or_else(|| no_place(index, soft_tokens, 0))?;
-        let there = request.ids[start..].iter().take_while(|id| **id == placeholder).count();
+        let there = request.ids[start..]
+            .iter()
+            .take_while(|id| **id == placeholder)
+            .count();
         if there < soft_tokens {
             return Err(no_place(index, soft_tokens, there));
         }
         *from = start + soft_tokens;
-        spans.push(MediaSpan { start, soft_tokens, features });
+        spans.push(MediaSpan {
+            start,
+            soft_tokens,
+            features,
+        });
     }
     Ok(spans)
 }
@@ -125,7 +147,10 @@ fn collect(steps: &Receiver<Result<Step>>, wants_logits: bool) -> Result<Generat
     let (mut rows, mut vocab) = (Vec::new(), 0);
     loop {
         match steps.recv().map_err(|_| stopped())?? {
-            Step::Prefilled { milliseconds, logits } => {
+            Step::Prefilled {
+                milliseconds,
+                logits,
+            } => {
                 generated.usage.prefill_ms = milliseconds;
                 generated.logits_prefill = logits;
             }
@@ -134,13 +159,17 @@ fn collect(steps: &Receiver<Result<Step>>, wants_logits: bool) -> Result<Generat
                 vocab = row.row_len();
                 rows.extend(row.into_data());
             }
-            Step::Ended { reason, decode_milliseconds } => {
+            Step::Ended {
+                reason,
+                decode_milliseconds,
+            } => {
                 generated.reason = finish_reason(reason);
                 generated.usage.decode_ms = decode_milliseconds;
                 generated.usage.output_tokens = generated.ids.len();
                 let count = rows.len().checked_div(vocab).unwrap_or(0);
-                generated.logits_decode =
-                    wants_logits.then(|| Tensor::new([count, vocab], rows)).transpose()?;
+                generated.logits_decode = wants_logits
+                    .then(|| Tensor::new([count, vocab], rows))
+                    .transpose()?;
                 return Ok(generated);
             }
         }
@@ -158,7 +187,10 @@ pub(super) fn finish_reason(reason: EndReason) -> FinishReason {
 /// The ids' text, control tokens spelled out.
 fn text(ids: &[u32], tokenizer: &Tokenizer) -> String {
     let mut detokenizer = Detokenizer::default();
-    let mut pieces: Vec<TokenPiece> = ids.iter().flat_map(|id| detokenizer.push(tokenizer, *id)).collect();
+    let mut pieces: Vec<TokenPiece> = ids
+        .iter()
+        .flat_map(|id| detokenizer.push(tokenizer, *id))
+        .collect();
     pieces.extend(detokenizer.finish());
     pieces
         .into_iter()

@@ -8,10 +8,10 @@ use std::thread;
 use async_channel::Receiver;
 use futures_core::Stream;
 
+use super::Inner;
 use super::cancel::Cancel;
 use super::chat::Chat;
 use super::collect::Collector;
-use super::Inner;
 use crate::chat::{ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage};
 use crate::error::{Error, Result};
 
@@ -46,16 +46,31 @@ pub struct Reply {
 /// Events that may wait for a slow reader before the chat waits for it.
 const EVENTS_WAITING_MAX: usize = 256;
 
-pub(super) fn start(inner: Arc<Inner>, conversation: Conversation, options: ChatOptions) -> Result<Generation> {
+pub(super) fn start(
+    inner: Arc<Inner>,
+    conversation: Conversation,
+    options: ChatOptions,
+) -> Result<Generation> {
     let (sink, events) = async_channel::bounded(EVENTS_WAITING_MAX);
     let cancel = Cancel::new();
     let messages = SharedMessages::default();
-    let mut chat = Chat::new(inner, conversation, options, sink, cancel.clone(), messages.clone());
+    let mut chat = Chat::new(
+        inner,
+        conversation,
+        options,
+        sink,
+        cancel.clone(),
+        messages.clone(),
+    );
     thread::Builder::new()
         .name("lapidary-chat".into())
         .spawn(move || chat.run())
         .map_err(|error| Error::io("chat", "no thread can be started").with_source(error))?;
-    Ok(Generation { events: Box::pin(events), messages, cancel })
+    Ok(Generation {
+        events: Box::pin(events),
+        messages,
+        cancel,
+    })
 }
 
 impl Generation {
@@ -75,12 +90,22 @@ impl Generation {
         }
         let (reason, usage) = all.finished.ok_or_else(crate::engine::stopped)?;
         let messages = self.messages();
-        Ok(Reply { text: all.text, thought: all.thought, tool_calls: all.calls, messages, reason, usage })
+        Ok(Reply {
+            text: all.text,
+            thought: all.thought,
+            tool_calls: all.calls,
+            messages,
+            reason,
+            usage,
+        })
     }
 
     /// What the chat has added to its conversation so far: append it to ask further.
     pub fn messages(&self) -> Vec<Message> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.messages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

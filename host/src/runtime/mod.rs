@@ -68,7 +68,11 @@ impl Runtime {
     /// # Errors
     /// `Limit` when the conversation is larger than [`Limits`] allows; `Io` when no thread can be had.
     /// What goes wrong later arrives as the last item.
-    pub fn chat(&self, conversation: impl Into<Conversation>, options: ChatOptions) -> Result<Generation> {
+    pub fn chat(
+        &self,
+        conversation: impl Into<Conversation>,
+        options: ChatOptions,
+    ) -> Result<Generation> {
         let conversation = conversation.into();
         prompt::check_size(&conversation, &self.inner.limits)?;
         generation::start(self.inner.clone(), conversation, options)
@@ -86,7 +90,11 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::chat`], and what the format says.
-    pub fn render(&self, conversation: &Conversation, options: &ChatOptions) -> Result<RenderedPrompt> {
+    pub fn render(
+        &self,
+        conversation: &Conversation,
+        options: &ChatOptions,
+    ) -> Result<RenderedPrompt> {
         prompt::check_size(conversation, &self.inner.limits)?;
         prompt::render(&self.inner, conversation, options, &Interrupt::new())
     }

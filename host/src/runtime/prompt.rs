@@ -23,12 +23,28 @@ pub struct RenderedPrompt {
 /// Refuses a conversation that is larger than the limits, before any work.
 pub(super) fn check_size(conversation: &Conversation, limits: &Limits) -> Result<()> {
     let at_most = |name, max: usize, found: usize| {
-        if found > max { Err(Error::limit(name, "conversation", max, found)) } else { Ok(()) }
+        if found > max {
+            Err(Error::limit(name, "conversation", max, found))
+        } else {
+            Ok(())
+        }
     };
-    at_most("messages_max", limits.messages_max, conversation.messages.len())?;
-    let text_bytes = conversation.messages.iter().map(|message| message.text_bytes()).sum();
+    at_most(
+        "messages_max",
+        limits.messages_max,
+        conversation.messages.len(),
+    )?;
+    let text_bytes = conversation
+        .messages
+        .iter()
+        .map(|message| message.text_bytes())
+        .sum();
     at_most("text_bytes_max", limits.text_bytes_max, text_bytes)?;
-    at_most("media_count_max", limits.media_count_max, conversation.media().count())
+    at_most(
+        "media_count_max",
+        limits.media_count_max,
+        conversation.media().count(),
+    )
 }
 
 /// Renders a conversation and turns it into ids.
@@ -47,21 +63,45 @@ pub(super) fn render(
     };
     let rendered = inner.format.render(&request, interrupt)?;
     let features = features(inner, conversation)?;
-    let prompt = assemble(&rendered.pieces, features, &inner.tokenizer, inner.bundle.config())?;
+    let prompt = assemble(
+        &rendered.pieces,
+        features,
+        &inner.tokenizer,
+        inner.bundle.config(),
+    )?;
     check_length(prompt.ids.len(), inner)?;
-    let prefix = rendered.pieces.iter().skip(rendered.open_turn).filter_map(token_piece).collect();
-    Ok(RenderedPrompt { pieces: rendered.pieces, prompt, prefix })
+    let prefix = rendered
+        .pieces
+        .iter()
+        .skip(rendered.open_turn)
+        .filter_map(token_piece)
+        .collect();
+    Ok(RenderedPrompt {
+        pieces: rendered.pieces,
+        prompt,
+        prefix,
+    })
 }
 
 /// Refuses a prompt that leaves no room for an answer.
 pub(super) fn check_length(tokens: usize, inner: &Inner) -> Result<()> {
     let context = inner.bundle.config().context_tokens;
     if tokens >= context {
-        let detail = format!("expected fewer than {context} tokens, the model's context, found {tokens}; shorten the conversation");
-        return Err(Error::new(crate::ErrorKind::Limit("context_tokens"), "prompt", detail));
+        let detail = format!(
+            "expected fewer than {context} tokens, the model's context, found {tokens}; shorten the conversation"
+        );
+        return Err(Error::new(
+            crate::ErrorKind::Limit("context_tokens"),
+            "prompt",
+            detail,
+        ));
     }
     let max = inner.limits.prompt_tokens_max;
-    if tokens > max { Err(Error::limit("prompt_tokens_max", "prompt", max, tokens)) } else { Ok(()) }
+    if tokens > max {
+        Err(Error::limit("prompt_tokens_max", "prompt", max, tokens))
+    } else {
+        Ok(())
+    }
 }
 
 fn token_piece(piece: &Piece) -> Option<TokenPiece> {
@@ -89,7 +129,9 @@ pub(super) fn media_features(
     config: &BundleConfig,
     limits: &Limits,
 ) -> Result<Features> {
-    let deaf = |sense: &str| Error::unsupported("model", format!("has no {sense} encoder; use one that has"));
+    let deaf = |sense: &str| {
+        Error::unsupported("model", format!("has no {sense} encoder; use one that has"))
+    };
     match media.kind {
         MediaKind::Image => {
             config.image.ok_or_else(|| deaf("image"))?;
@@ -102,7 +144,10 @@ pub(super) fn media_features(
             let subject = format!("audio {count}");
             media::audio_features(&media.bytes, &subject, limits).map(Features::Audio)
         }
-        MediaKind::Video => Err(Error::unsupported("video", "is not read yet; send single frames as images")),
+        MediaKind::Video => Err(Error::unsupported(
+            "video",
+            "is not read yet; send single frames as images",
+        )),
     }
 }
 
@@ -120,10 +165,19 @@ fn assemble(
             Piece::Control(control) => text.push(Segment::Control(control)),
             Piece::Data(data) => text.push(Segment::Data(data)),
             Piece::Media(index) => {
-                let features = features.get_mut(*index).and_then(Option::take).ok_or_else(|| {
-                    Error::plugin("chat format", format!("placed media item {index}, which is not there or was placed before"))
-                })?;
-                prompt.ids.extend(tokenizer.encode(&std::mem::take(&mut text))?);
+                let features = features.get_mut(*index).and_then(Option::take).ok_or_else(
+                    || {
+                        Error::plugin(
+                            "chat format",
+                            format!(
+                                "placed media item {index}, which is not there or was placed before"
+                            ),
+                        )
+                    },
+                )?;
+                prompt
+                    .ids
+                    .extend(tokenizer.encode(&std::mem::take(&mut text))?);
                 place(features, config, &mut prompt)?;
             }
         }
@@ -141,8 +195,14 @@ fn place(features: Features, config: &BundleConfig, prompt: &mut Prompt) -> Resu
     let ids = ids.ok_or_else(|| Error::unsupported("model", "does not take this kind of media"))?;
     prompt.ids.push(ids.begin);
     let start = prompt.ids.len();
-    prompt.ids.extend(std::iter::repeat_n(ids.placeholder, soft_tokens));
+    prompt
+        .ids
+        .extend(std::iter::repeat_n(ids.placeholder, soft_tokens));
     prompt.ids.push(ids.end);
-    prompt.media.push(MediaSpan { start, soft_tokens, features });
+    prompt.media.push(MediaSpan {
+        start,
+        soft_tokens,
+        features,
+    });
     Ok(())
 }

@@ -16,9 +16,15 @@ impl Toolbox {
     /// # Errors
     /// `Invalid` when two plugins offer a tool of the same name.
     pub fn new(plugins: Vec<ToolPlugin>) -> Result<Self> {
-        let specs: Vec<ToolSpec> = plugins.iter().flat_map(|plugin| plugin.specs().to_vec()).collect();
+        let specs: Vec<ToolSpec> = plugins
+            .iter()
+            .flat_map(|plugin| plugin.specs().to_vec())
+            .collect();
         for (index, spec) in specs.iter().enumerate() {
-            if specs[..index].iter().any(|earlier| earlier.name == spec.name) {
+            if specs[..index]
+                .iter()
+                .any(|earlier| earlier.name == spec.name)
+            {
                 let detail = "is offered by two plugins; leave one out";
                 return Err(Error::invalid(format!("tool {:?}", spec.name), detail));
             }
@@ -34,7 +40,12 @@ impl Toolbox {
     ///
     /// # Errors
     /// `Plugin` when the handler trapped or overran; `Limit` when its result is too large.
-    pub fn call(&self, call: &ToolCall, limits: &Limits, interrupt: &Interrupt) -> Result<ToolResult> {
+    pub fn call(
+        &self,
+        call: &ToolCall,
+        limits: &Limits,
+        interrupt: &Interrupt,
+    ) -> Result<ToolResult> {
         let owner = |plugin: &&ToolPlugin| plugin.specs().iter().any(|spec| spec.name == call.name);
         let Some(plugin) = self.plugins.iter().find(owner) else {
             return Ok(unknown(call, &self.specs));
@@ -43,7 +54,12 @@ impl Toolbox {
         let size = result.content.text_bytes();
         if size > limits.tool_result_bytes_max {
             let subject = format!("result of tool {:?}", call.name);
-            return Err(Error::limit("tool_result_bytes_max", subject, limits.tool_result_bytes_max, size));
+            return Err(Error::limit(
+                "tool_result_bytes_max",
+                subject,
+                limits.tool_result_bytes_max,
+                size,
+            ));
         }
         Ok(result)
     }
@@ -51,6 +67,15 @@ impl Toolbox {
 
 fn unknown(call: &ToolCall, specs: &[ToolSpec]) -> ToolResult {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let text = format!("there is no tool {:?}; the tools are: {}", call.name, names.join(", "));
-    ToolResult { id: call.id.clone(), name: call.name.clone(), content: Content::Text(text), is_error: true }
+    let text = format!(
+        "there is no tool {:?}; the tools are: {}",
+        call.name,
+        names.join(", ")
+    );
+    ToolResult {
+        id: call.id.clone(),
+        name: call.name.clone(),
+        content: Content::Text(text),
+        is_error: true,
+    }
 }

@@ -24,7 +24,13 @@ pub(super) struct Turn {
 
 impl Turn {
     /// Opens a parser in the state that the prompt leaves.
-    pub fn open(inner: &Inner, prefix: &[TokenPiece], options: &ChatOptions, first_call: usize, interrupt: &Interrupt) -> Result<Self> {
+    pub fn open(
+        inner: &Inner,
+        prefix: &[TokenPiece],
+        options: &ChatOptions,
+        first_call: usize,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let specs = [inner.tools.specs(), &options.tools].concat();
         Ok(Self {
             parser: inner.format.parser(prefix, &specs, interrupt)?,
@@ -106,13 +112,27 @@ impl Turn {
             }
             ParsedEvent::CallDelta { index, json } => {
                 let name = self.names.get(&index).cloned().unwrap_or_default();
-                Some(Event::ToolCallDelta { index: self.call_number(index), name, json_delta: json })
+                Some(Event::ToolCallDelta {
+                    index: self.call_number(index),
+                    name,
+                    json_delta: json,
+                })
             }
-            ParsedEvent::CallEnd { index, name, arguments } => {
+            ParsedEvent::CallEnd {
+                index,
+                name,
+                arguments,
+            } => {
                 let id = format!("call_{}", self.call_number(index));
-                Some(Event::ToolCall(ToolCall { id, name, arguments }))
+                Some(Event::ToolCall(ToolCall {
+                    id,
+                    name,
+                    arguments,
+                }))
             }
-            ParsedEvent::Malformed { raw, code, message } => Some(Event::Malformed { raw, code, message }),
+            ParsedEvent::Malformed { raw, code, message } => {
+                Some(Event::Malformed { raw, code, message })
+            }
         }
     }
 

@@ -12,7 +12,10 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// Likeliest first; the lower id where two are equal.
     pub fn order(&self, other: &Self) -> Ordering {
-        other.logit.total_cmp(&self.logit).then(self.id.cmp(&other.id))
+        other
+            .logit
+            .total_cmp(&self.logit)
+            .then(self.id.cmp(&other.id))
     }
 }
 
@@ -45,14 +48,20 @@ pub(crate) fn min_p(candidates: &mut Vec<Candidate>, share: f32) {
         return;
     }
     let floor = candidates[0].logit + share.ln();
-    let keep = candidates.iter().take_while(|candidate| candidate.logit >= floor).count();
+    let keep = candidates
+        .iter()
+        .take_while(|candidate| candidate.logit >= floor)
+        .count();
     candidates.truncate(keep.max(1));
 }
 
 /// The softmax over the candidates, of which the first is the likeliest.
 pub(crate) fn probabilities(candidates: &[Candidate]) -> Vec<f32> {
     let max = candidates[0].logit;
-    let weights: Vec<f32> = candidates.iter().map(|candidate| (candidate.logit - max).exp()).collect();
+    let weights: Vec<f32> = candidates
+        .iter()
+        .map(|candidate| (candidate.logit - max).exp())
+        .collect();
     let sum: f32 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()
 }

@@ -28,7 +28,11 @@ impl Sampler {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
             None => ChaCha8Rng::from_os_rng(),
         };
-        Self { sampling, suppressed, random }
+        Self {
+            sampling,
+            suppressed,
+            random,
+        }
     }
 
     /// The next token. `logits` holds one value per token, soft-capped by the graph; NaN is never chosen.
@@ -46,13 +50,21 @@ impl Sampler {
     }
 
     fn likeliest(&self, logits: &[f32]) -> u32 {
-        let better = |best: Candidate, next: Candidate| if next.logit > best.logit { next } else { best };
-        self.allowed(logits).reduce(better).map_or(0, |best| best.id)
+        let better =
+            |best: Candidate, next: Candidate| if next.logit > best.logit { next } else { best };
+        self.allowed(logits)
+            .reduce(better)
+            .map_or(0, |best| best.id)
     }
 
     fn candidates(&self, logits: &[f32]) -> Vec<Candidate> {
         let scale = self.sampling.temperature;
-        self.allowed(logits).map(|one| Candidate { logit: one.logit / scale, ..one }).collect()
+        self.allowed(logits)
+            .map(|one| Candidate {
+                logit: one.logit / scale,
+                ..one
+            })
+            .collect()
     }
 
     fn allowed<'a>(&'a self, logits: &'a [f32]) -> impl Iterator<Item = Candidate> + 'a {
@@ -80,7 +92,13 @@ mod tests {
     use super::*;
 
     fn sampling(temperature: f32, top_k: usize, top_p: f32) -> Sampling {
-        Sampling { temperature, top_k, top_p, min_p: 0.0, seed: Some(7) }
+        Sampling {
+            temperature,
+            top_k,
+            top_p,
+            min_p: 0.0,
+            seed: Some(7),
+        }
     }
 
     #[test]

@@ -43,14 +43,20 @@ impl ControlScanner {
             .start_kind(StartKind::Unanchored)
             .build(&spellings)
             .map_err(|error| Error::invalid("control tokens", error.to_string()))?;
-        Ok(Self { spellings, automaton })
+        Ok(Self {
+            spellings,
+            automaton,
+        })
     }
 
     /// The text as pieces, in order; no piece is empty.
     pub fn split(&self, text: &str) -> Vec<TokenPiece> {
         let mut pieces = Vec::new();
         let mut start = 0;
-        for found in self.automaton.find_iter(Input::new(text).anchored(Anchored::No)) {
+        for found in self
+            .automaton
+            .find_iter(Input::new(text).anchored(Anchored::No))
+        {
             push_data(&mut pieces, &text[start..found.start()]);
             pieces.push(TokenPiece::Control(text[found.range()].to_owned()));
             start = found.end();
@@ -71,7 +77,9 @@ impl ControlScanner {
     }
 
     fn opens(&self, tail: &str) -> bool {
-        self.spellings.iter().any(|spelling| spelling.len() > tail.len() && spelling.starts_with(tail))
+        self.spellings
+            .iter()
+            .any(|spelling| spelling.len() > tail.len() && spelling.starts_with(tail))
     }
 }
 

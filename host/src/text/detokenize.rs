@@ -19,7 +19,9 @@ impl Detokenizer {
         }
         match tokenizer.token_byte(id) {
             Some(byte) => self.bytes.push(byte),
-            None => self.bytes.extend_from_slice(tokenizer.token_text(id).as_bytes()),
+            None => self
+                .bytes
+                .extend_from_slice(tokenizer.token_text(id).as_bytes()),
         }
         data(self.take_complete())
     }
@@ -39,7 +41,11 @@ impl Detokenizer {
 }
 
 fn data(text: String) -> Vec<TokenPiece> {
-    if text.is_empty() { Vec::new() } else { vec![TokenPiece::Data(text)] }
+    if text.is_empty() {
+        Vec::new()
+    } else {
+        vec![TokenPiece::Data(text)]
+    }
 }
 
 /// How many bytes at the end may become a character with more bytes.

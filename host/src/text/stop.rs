@@ -19,14 +19,25 @@ pub(crate) enum Passed {
 impl StopMatcher {
     /// A matcher for these texts; empty ones are ignored.
     pub fn new(stops: &[String]) -> Self {
-        let stops = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-        Self { stops, held: String::new() }
+        let stops = stops
+            .iter()
+            .filter(|stop| !stop.is_empty())
+            .cloned()
+            .collect();
+        Self {
+            stops,
+            held: String::new(),
+        }
     }
 
     /// Takes the next text.
     pub fn push(&mut self, text: &str) -> Passed {
         self.held.push_str(text);
-        let first = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
+        let first = self
+            .stops
+            .iter()
+            .filter_map(|stop| self.held.find(stop.as_str()))
+            .min();
         if let Some(at) = first {
             self.held.truncate(at);
             return Passed::Stopped(std::mem::take(&mut self.held));
@@ -42,11 +53,20 @@ impl StopMatcher {
     }
 
     fn open_tail_len(&self) -> usize {
-        let longest = self.stops.iter().map(|stop| stop.len() - 1).max().unwrap_or(0);
+        let longest = self
+            .stops
+            .iter()
+            .map(|stop| stop.len() - 1)
+            .max()
+            .unwrap_or(0);
         let first = self.held.len().saturating_sub(longest);
         (first..self.held.len())
             .filter(|&start| self.held.is_char_boundary(start))
-            .find(|&start| self.stops.iter().any(|stop| stop.starts_with(&self.held[start..])))
+            .find(|&start| {
+                self.stops
+                    .iter()
+                    .any(|stop| stop.starts_with(&self.held[start..]))
+            })
             .map_or(0, |start| self.held.len() - start)
     }
 }

@@ -42,9 +42,17 @@ impl Tokenizer {
             library = load(&with_special(json, &spellings)?)?;
         }
         library.set_encode_special_tokens(true);
-        let ids = spellings.iter().map(|(id, spelling)| (spelling.clone(), *id)).collect();
+        let ids = spellings
+            .iter()
+            .map(|(id, spelling)| (spelling.clone(), *id))
+            .collect();
         let scanner = ControlScanner::new(spellings.values().cloned())?;
-        Ok(Self { library, ids, spellings, scanner })
+        Ok(Self {
+            library,
+            ids,
+            spellings,
+            scanner,
+        })
     }
 
     /// The id of a control token.
@@ -59,7 +67,9 @@ impl Tokenizer {
 
     /// Every control token, by id.
     pub fn control_tokens(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.spellings.iter().map(|(id, spelling)| (*id, spelling.as_str()))
+        self.spellings
+            .iter()
+            .map(|(id, spelling)| (*id, spelling.as_str()))
     }
 
     /// How many ids there are.
@@ -121,7 +131,11 @@ impl Tokenizer {
     fn encode_characters(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
         for character in text.chars() {
             let encoded = self.encode_text(character.encode_utf8(&mut [0; 4]))?;
-            ids.extend(encoded.into_iter().filter(|id| !self.spellings.contains_key(id)));
+            ids.extend(
+                encoded
+                    .into_iter()
+                    .filter(|id| !self.spellings.contains_key(id)),
+            );
         }
         Ok(())
     }
@@ -154,7 +168,10 @@ fn load(json: &[u8]) -> Result<Library> {
 }
 
 fn is_special(library: &Library, id: u32) -> bool {
-    library.get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
+    library
+        .get_added_tokens_decoder()
+        .get(&id)
+        .is_some_and(|token| token.special)
 }
 
 /// Added tokens that are special, named by the config, or bracketed as control tokens are.
@@ -177,14 +194,26 @@ fn control_names(config: &[u8]) -> Result<Vec<String>> {
     let config: Value = serde_json::from_slice(config).map_err(|error| {
         Error::bundle("tokenizer_config.json", "expected JSON").with_source(error)
     })?;
-    let Some(fields) = config.as_object() else { return Ok(Vec::new()) };
-    let single = fields.iter().filter(|(key, _)| key.ends_with("_token")).map(|(_, value)| value);
-    let extra = fields.get("extra_special_tokens").and_then(Value::as_array).into_iter().flatten();
+    let Some(fields) = config.as_object() else {
+        return Ok(Vec::new());
+    };
+    let single = fields
+        .iter()
+        .filter(|(key, _)| key.ends_with("_token"))
+        .map(|(_, value)| value);
+    let extra = fields
+        .get("extra_special_tokens")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     Ok(single.chain(extra).filter_map(token_name).collect())
 }
 
 fn token_name(value: &Value) -> Option<String> {
-    value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
+    value
+        .as_str()
+        .or_else(|| value.get("content")?.as_str())
+        .map(str::to_owned)
 }
 
 fn with_special(json: &[u8], control: &BTreeMap<u32, String>) -> Result<Vec<u8>> {

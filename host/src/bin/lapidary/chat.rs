@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use lapidary::{
-    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Sampling, Thinking, Usage,
+    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Sampling,
+    Thinking, Usage,
 };
 
 use crate::model::{ModelArgs, PluginArgs, read};
@@ -14,7 +15,9 @@ use crate::{repl, screen};
 
 /// Answer a prompt, or talk.
 #[derive(ClapArgs)]
-#[command(after_help = "Example:\n  lapidary chat --plugin calculator --think \"What is 17 times 23?\"")]
+#[command(
+    after_help = "Example:\n  lapidary chat --plugin calculator --think \"What is 17 times 23?\""
+)]
 pub struct Args {
     /// What to ask. Without it, on a terminal a conversation begins; else standard input is read.
     prompt: Option<String>,
@@ -84,7 +87,10 @@ impl SamplingArgs {
     /// The bundle's own sampling with what was given on top.
     pub fn over(&self, own: Sampling) -> Sampling {
         if self.greedy {
-            return Sampling { seed: self.seed, ..Sampling::greedy() };
+            return Sampling {
+                seed: self.seed,
+                ..Sampling::greedy()
+            };
         }
         Sampling {
             temperature: self.temperature.unwrap_or(own.temperature),
@@ -101,7 +107,11 @@ impl AskArgs {
     pub fn options(&self, runtime: &Runtime) -> ChatOptions {
         ChatOptions {
             sampling: Some(self.sampling.over(runtime.config().sampling)),
-            thinking: if self.think { Thinking::On } else { Thinking::Off },
+            thinking: if self.think {
+                Thinking::On
+            } else {
+                Thinking::Off
+            },
             max_tokens: self.max_tokens,
             stop: self.stop.clone(),
             ..ChatOptions::default()
@@ -126,7 +136,10 @@ impl AskArgs {
 
 /// Reads a picture.
 pub fn image(path: &Path, budget: Option<u32>) -> anyhow::Result<Media> {
-    Ok(Media { budget, ..Media::image(read(path)?) })
+    Ok(Media {
+        budget,
+        ..Media::image(read(path)?)
+    })
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -139,16 +152,21 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let conversation = args.ask.conversation().user_with(args.ask.media()?, prompt);
     let generation = runtime.chat(conversation, args.ask.options(&runtime))?;
-    let (reason, _) = if args.json { show_json(generation)? } else { show(generation)? };
+    let (reason, _) = if args.json {
+        show_json(generation)?
+    } else {
+        show(generation)?
+    };
     Ok(exit_code(reason))
 }
 
 fn exit_code(reason: FinishReason) -> ExitCode {
     match reason {
         FinishReason::Cancelled => ExitCode::from(130),
-        FinishReason::EndOfTurn | FinishReason::Length | FinishReason::ToolCall | FinishReason::Stop => {
-            ExitCode::SUCCESS
-        }
+        FinishReason::EndOfTurn
+        | FinishReason::Length
+        | FinishReason::ToolCall
+        | FinishReason::Stop => ExitCode::SUCCESS,
     }
 }
 
@@ -184,11 +202,18 @@ pub fn show(mut generation: Generation) -> anyhow::Result<(FinishReason, Vec<Mes
                 line_open = true;
             }
             Event::Thought { text } => screen::aside(&text),
-            Event::ToolCall(call) => screen::aside(&format!("\n→ {}({})\n", call.name, call.arguments)),
+            Event::ToolCall(call) => {
+                screen::aside(&format!("\n→ {}({})\n", call.name, call.arguments))
+            }
             Event::ToolResult(result) => screen::aside(&tool_line(&result)?),
-            Event::Malformed { raw, message, .. } => screen::aside(&format!("\n[malformed: {message}: {raw}]\n")),
+            Event::Malformed { raw, message, .. } => {
+                screen::aside(&format!("\n[malformed: {message}: {raw}]\n"))
+            }
             Event::ToolCallDelta { .. } => {}
-            Event::Finished { reason: last, usage } => {
+            Event::Finished {
+                reason: last,
+                usage,
+            } => {
                 if line_open {
                     screen::result("\n")?;
                 }
@@ -202,16 +227,29 @@ pub fn show(mut generation: Generation) -> anyhow::Result<(FinishReason, Vec<Mes
 
 fn tool_line(result: &lapidary::ToolResult) -> anyhow::Result<String> {
     let value = serde_json::to_value(result)?;
-    let text = value["content"].as_str().map_or_else(|| value["content"].to_string(), str::to_owned);
-    Ok(format!("{} {text}\n", if result.is_error { "✗" } else { "←" }))
+    let text = value["content"]
+        .as_str()
+        .map_or_else(|| value["content"].to_string(), str::to_owned);
+    Ok(format!(
+        "{} {text}\n",
+        if result.is_error { "✗" } else { "←" }
+    ))
 }
 
 fn usage_line(reason: FinishReason, usage: &Usage) -> String {
     let steps = usage.output_tokens.saturating_sub(1) as f64;
-    let rate = if usage.decode_ms > 0.0 { steps * 1e3 / usage.decode_ms } else { 0.0 };
+    let rate = if usage.decode_ms > 0.0 {
+        steps * 1e3 / usage.decode_ms
+    } else {
+        0.0
+    };
     format!(
         "[{reason:?}: {} prompt tokens in {:.0} ms, {} new ({} thought) at {rate:.0} tokens/s, on {}]\n",
-        usage.prompt_tokens, usage.prefill_ms, usage.output_tokens, usage.thought_tokens, usage.provider
+        usage.prompt_tokens,
+        usage.prefill_ms,
+        usage.output_tokens,
+        usage.thought_tokens,
+        usage.provider
     )
 }
 

@@ -30,7 +30,9 @@ pub fn run(_: &Args) -> anyhow::Result<ExitCode> {
     for finding in &findings {
         screen::result(&format!("{}\n", line(finding)))?;
     }
-    let broken = findings.iter().any(|finding| finding.vital && finding.outcome.is_err());
+    let broken = findings
+        .iter()
+        .any(|finding| finding.vital && finding.outcome.is_err());
     Ok(ExitCode::from(u8::from(broken)))
 }
 
@@ -47,9 +49,18 @@ fn library() -> Finding {
     let found = onnxruntime::locate_or_fetch(&mut |text: &str| screen::progress(text));
     let started = found.and_then(|location| {
         let info = onnxruntime::initialize()?;
-        Ok(format!("{} at {} ({:?})", info.version, location.path.display(), location.origin))
+        Ok(format!(
+            "{} at {} ({:?})",
+            info.version,
+            location.path.display(),
+            location.origin
+        ))
     });
-    Finding { subject: "ONNX Runtime", outcome: in_words(started), vital: true }
+    Finding {
+        subject: "ONNX Runtime",
+        outcome: in_words(started),
+        vital: true,
+    }
 }
 
 fn providers() -> Vec<Finding> {
@@ -76,7 +87,11 @@ fn self_check() -> Finding {
              this ONNX Runtime computes wrongly here, try the fetched one"
         )),
     });
-    Finding { subject: "self-check", outcome, vital: true }
+    Finding {
+        subject: "self-check",
+        outcome,
+        vital: true,
+    }
 }
 
 /// What f32 graphs may differ by in another order of summation.
@@ -95,9 +110,13 @@ fn check_logits() -> anyhow::Result<f32> {
         logits: true,
         ..GenerateRequest::default()
     })?;
-    let logits = generated.logits_prefill.map(|logits| logits.row(logits.row_count() - 1).to_vec());
+    let logits = generated
+        .logits_prefill
+        .map(|logits| logits.row(logits.row_count() - 1).to_vec());
     let pairs = logits.into_iter().flatten().zip(last_logits);
-    Ok(pairs.map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max))
+    Ok(pairs
+        .map(|(found, expected)| (found - expected).abs())
+        .fold(0.0, f32::max))
 }
 
 /// The ids of the text case and the logits of its last token.
@@ -107,15 +126,26 @@ fn known_logits() -> anyhow::Result<(Vec<u32>, Vec<f32>)> {
     let ids = serde_json::from_value(json["cases"]["text"]["input_ids"].clone())?;
     let tensors = safetensors::SafeTensors::deserialize(tensors)?;
     let bytes = tensors.tensor("text.prefill_last")?.data();
-    let numbers = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    let numbers = bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes));
     Ok((ids, numbers.collect()))
 }
 
 fn processor() -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let features = processor_features().join(" ");
-    let text = format!("{} with {cores} threads; {features}", std::env::consts::ARCH);
-    Finding { subject: "processor", outcome: Ok(text), vital: false }
+    let text = format!(
+        "{} with {cores} threads; {features}",
+        std::env::consts::ARCH
+    );
+    Finding {
+        subject: "processor",
+        outcome: Ok(text),
+        vital: false,
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -126,7 +156,11 @@ fn processor_features() -> Vec<&'static str> {
         ("avx512f", std::is_x86_feature_detected!("avx512f")),
         ("avx512vnni", std::is_x86_feature_detected!("avx512vnni")),
     ];
-    known.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+    known
+        .into_iter()
+        .filter(|(_, there)| *there)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -136,10 +170,16 @@ fn processor_features() -> Vec<&'static str> {
 
 fn caches() -> Finding {
     let folder = onnxruntime::cache_folder().map(|folder| folder.display().to_string());
-    Finding { subject: "cache folder", outcome: in_words(folder), vital: false }
+    Finding {
+        subject: "cache folder",
+        outcome: in_words(folder),
+        vital: false,
+    }
 }
 
 /// On one line, causes included.
-fn in_words<T, E: std::fmt::Display>(result: std::result::Result<T, E>) -> std::result::Result<T, String> {
+fn in_words<T, E: std::fmt::Display>(
+    result: std::result::Result<T, E>,
+) -> std::result::Result<T, String> {
     result.map_err(|error| format!("{error:#}").replace("\n  because", "; because"))
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
-use lapidary::{ImageBudget, Limits, Tensor, audio_features, audio_features_raw_16k, image_features};
+use lapidary::{
+    ImageBudget, Limits, Tensor, audio_features, audio_features_raw_16k, image_features,
+};
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
@@ -14,7 +16,9 @@ use crate::screen;
 
 /// Write the tensors that the encoders get.
 #[derive(ClapArgs)]
-#[command(after_help = "Example:\n  lapidary features image photo.png --budget 280 --out photo.safetensors")]
+#[command(
+    after_help = "Example:\n  lapidary features image photo.png --budget 280 --out photo.safetensors"
+)]
 pub struct Args {
     #[command(subcommand)]
     medium: Medium,
@@ -59,21 +63,41 @@ fn image(file: &Path, budget: u32, out: &Path) -> anyhow::Result<Value> {
     let subject = file.display().to_string();
     let budget = ImageBudget::try_from(budget)?;
     let features = image_features(&read(file)?, budget, &subject, &Limits::default())?;
-    let pixels = View::new(Dtype::F32, &features.pixel_values, |value| value.to_le_bytes().to_vec());
-    let positions = View::new(Dtype::I64, &features.position_ids, |value| value.to_le_bytes().to_vec());
-    write(out, vec![("pixel_values", pixels), ("position_ids", positions)])?;
-    Ok(json!({"soft_tokens": features.soft_tokens, "width": features.width, "height": features.height}))
+    let pixels = View::new(Dtype::F32, &features.pixel_values, |value| {
+        value.to_le_bytes().to_vec()
+    });
+    let positions = View::new(Dtype::I64, &features.position_ids, |value| {
+        value.to_le_bytes().to_vec()
+    });
+    write(
+        out,
+        vec![("pixel_values", pixels), ("position_ids", positions)],
+    )?;
+    Ok(
+        json!({"soft_tokens": features.soft_tokens, "width": features.width, "height": features.height}),
+    )
 }
 
 fn audio(file: &Path, raw_16k: bool, out: &Path) -> anyhow::Result<Value> {
     let (bytes, subject) = (read(file)?, file.display().to_string());
-    let read_features = if raw_16k { audio_features_raw_16k } else { audio_features };
+    let read_features = if raw_16k {
+        audio_features_raw_16k
+    } else {
+        audio_features
+    };
     let features = read_features(&bytes, &subject, &Limits::default())?;
-    let frames = View::new(Dtype::F32, &features.input_features, |value| value.to_le_bytes().to_vec());
+    let frames = View::new(Dtype::F32, &features.input_features, |value| {
+        value.to_le_bytes().to_vec()
+    });
     let mask = View::new(Dtype::BOOL, &features.mask, |value| vec![u8::from(*value)]);
-    write(out, vec![("input_features", frames), ("input_features_mask", mask)])?;
+    write(
+        out,
+        vec![("input_features", frames), ("input_features_mask", mask)],
+    )?;
     let frame_count = features.mask.data().len();
-    Ok(json!({"soft_tokens": features.soft_tokens, "seconds": features.seconds, "frames": frame_count}))
+    Ok(
+        json!({"soft_tokens": features.soft_tokens, "seconds": features.seconds, "frames": frame_count}),
+    )
 }
 
 /// A tensor as safetensors writes it.
@@ -87,7 +111,11 @@ impl View {
     /// The elements' little-endian bytes.
     pub fn new<T>(dtype: Dtype, tensor: &Tensor<T>, bytes_of: impl Fn(&T) -> Vec<u8>) -> Self {
         let bytes = tensor.data().iter().flat_map(bytes_of).collect();
-        Self { dtype, shape: tensor.shape().to_vec(), bytes }
+        Self {
+            dtype,
+            shape: tensor.shape().to_vec(),
+            bytes,
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use lapidary::{
-    ChatOptions, Conversation, GenerateRequest, Generated, Media, Runtime, Sampling, Segment, Tensor,
+    ChatOptions, Conversation, GenerateRequest, Generated, Media, Runtime, Sampling, Segment,
+    Tensor,
 };
 use safetensors::Dtype;
 use serde_json::json;
@@ -18,7 +19,9 @@ use crate::screen;
 
 /// Generate from ids or raw text, with no chat format around it.
 #[derive(ClapArgs)]
-#[command(after_help = "Example:\n  lapidary generate --prompt \"<bos>Once\" --max-tokens 8 --greedy --json")]
+#[command(
+    after_help = "Example:\n  lapidary generate --prompt \"<bos>Once\" --max-tokens 8 --greedy --json"
+)]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -70,11 +73,20 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut media = media(&args.image, &args.audio)?;
     let ids = match &args.prompt {
         PromptArgs { ids: Some(ids), .. } => ids.clone(),
-        PromptArgs { prompt: Some(text), .. } => raw_ids(&runtime, text)?,
+        PromptArgs {
+            prompt: Some(text), ..
+        } => raw_ids(&runtime, text)?,
         PromptArgs { messages, .. } => message_ids(&runtime, messages.as_deref(), &mut media)?,
     };
     let own = runtime.config().sampling;
-    let sampling = if args.greedy { Sampling::greedy() } else { Sampling { seed: args.seed, ..own } };
+    let sampling = if args.greedy {
+        Sampling::greedy()
+    } else {
+        Sampling {
+            seed: args.seed,
+            ..own
+        }
+    };
     let generated = runtime.generate(GenerateRequest {
         ids,
         media,
@@ -87,7 +99,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         write_logits(path, &generated)?;
     }
     let text = match args.json {
-        true => json!({"ids": generated.ids, "text": generated.text, "usage": generated.usage}).to_string(),
+        true => json!({"ids": generated.ids, "text": generated.text, "usage": generated.usage})
+            .to_string(),
         false => generated.text,
     };
     screen::result(&format!("{text}\n"))?;
@@ -96,16 +109,28 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn media(images: &[PathBuf], recordings: &[PathBuf]) -> anyhow::Result<Vec<Media>> {
     let images = images.iter().map(|path| image(path, None));
-    images.chain(recordings.iter().map(|path| Ok(Media::audio(read(path)?)))).collect()
+    images
+        .chain(recordings.iter().map(|path| Ok(Media::audio(read(path)?))))
+        .collect()
 }
 
 fn raw_ids(runtime: &Runtime, text: &str) -> anyhow::Result<Vec<u32>> {
-    let bos = if text.starts_with("<bos>") { "" } else { "<bos>" };
-    Ok(runtime.tokenizer().encode(&[Segment::Control(bos), Segment::Control(text)])?)
+    let bos = if text.starts_with("<bos>") {
+        ""
+    } else {
+        "<bos>"
+    };
+    Ok(runtime
+        .tokenizer()
+        .encode(&[Segment::Control(bos), Segment::Control(text)])?)
 }
 
 /// The ids of a conversation; its own media come before those of the flags.
-fn message_ids(runtime: &Runtime, file: Option<&Path>, media: &mut Vec<Media>) -> anyhow::Result<Vec<u32>> {
+fn message_ids(
+    runtime: &Runtime,
+    file: Option<&Path>,
+    media: &mut Vec<Media>,
+) -> anyhow::Result<Vec<u32>> {
     let bytes = read(file.unwrap_or(Path::new("")))?;
     let messages = serde_json::from_slice(&bytes).map_err(|error| {
         let detail = format!("expected a JSON list of messages: {error}");
@@ -113,17 +138,27 @@ fn message_ids(runtime: &Runtime, file: Option<&Path>, media: &mut Vec<Media>) -
     })?;
     let conversation = fill(Conversation::from_json(&messages)?, media);
     *media = conversation.media().cloned().collect();
-    Ok(runtime.render(&conversation, &ChatOptions::default())?.prompt.ids)
+    Ok(runtime
+        .render(&conversation, &ChatOptions::default())?
+        .prompt
+        .ids)
 }
 
 /// Puts the flags' media into the conversation's empty places of their kind, in order.
 fn fill(mut conversation: Conversation, media: &[Media]) -> Conversation {
     let mut left: HashMap<_, std::vec::IntoIter<&Media>> = HashMap::new();
-    for kind in [lapidary::MediaKind::Image, lapidary::MediaKind::Audio, lapidary::MediaKind::Video] {
+    for kind in [
+        lapidary::MediaKind::Image,
+        lapidary::MediaKind::Audio,
+        lapidary::MediaKind::Video,
+    ] {
         let of_kind: Vec<&Media> = media.iter().filter(|media| media.kind == kind).collect();
         left.insert(kind, of_kind.into_iter());
     }
-    for place in conversation.media_mut().filter(|media| media.bytes.is_empty()) {
+    for place in conversation
+        .media_mut()
+        .filter(|media| media.bytes.is_empty())
+    {
         if let Some(media) = left.get_mut(&place.kind).and_then(Iterator::next) {
             *place = media.clone();
         }
@@ -132,9 +167,16 @@ fn fill(mut conversation: Conversation, media: &[Media]) -> Conversation {
 }
 
 fn write_logits(path: &Path, generated: &Generated) -> anyhow::Result<()> {
-    let named = [("logits_prefill", &generated.logits_prefill), ("logits_decode", &generated.logits_decode)];
-    let views = named.into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
-    let views: Vec<(&str, View)> = views.map(|(name, tensor)| (name, f32_view(tensor))).collect();
+    let named = [
+        ("logits_prefill", &generated.logits_prefill),
+        ("logits_decode", &generated.logits_decode),
+    ];
+    let views = named
+        .into_iter()
+        .filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
+    let views: Vec<(&str, View)> = views
+        .map(|(name, tensor)| (name, f32_view(tensor)))
+        .collect();
     write(path, views)
 }
 

@@ -27,7 +27,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(path) => plugin(path)?,
         None => bundle(&Bundle::embedded()?)?,
     };
-    let text = if args.json { report.to_string() } else { lines(&report, "") };
+    let text = if args.json {
+        report.to_string()
+    } else {
+        lines(&report, "")
+    };
     screen::result(&format!("{}\n", text.trim_end()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -37,7 +41,10 @@ fn bundle(bundle: &Bundle) -> anyhow::Result<Value> {
 }
 
 fn plugin(path: &Path) -> anyhow::Result<Value> {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy();
     let info = lapidary::inspect(&name, &read(path)?)?;
     let grants = Grants::asked_by(&info);
     let mut report = serde_json::to_value(info)?;
@@ -49,7 +56,9 @@ fn plugin(path: &Path) -> anyhow::Result<Value> {
 
 /// A report for people: one `key: value` a line, what belongs together indented.
 fn lines(value: &Value, indent: &str) -> String {
-    let Some(fields) = value.as_object() else { return format!("{indent}{}\n", plain(value)) };
+    let Some(fields) = value.as_object() else {
+        return format!("{indent}{}\n", plain(value));
+    };
     let mut text = String::new();
     for (key, value) in fields {
         match value {
@@ -57,7 +66,9 @@ fn lines(value: &Value, indent: &str) -> String {
                 text += &format!("{indent}{key}:\n{}", lines(value, &format!("{indent}  ")));
             }
             Value::Array(items) if items.iter().any(Value::is_object) => {
-                let items = items.iter().map(|item| format!("{indent}  - {}\n", in_line(item)));
+                let items = items
+                    .iter()
+                    .map(|item| format!("{indent}  - {}\n", in_line(item)));
                 text += &format!("{indent}{key}:\n{}", items.collect::<String>());
             }
             _ => text += &format!("{indent}{key}: {}\n", plain(value)),
@@ -68,7 +79,10 @@ fn lines(value: &Value, indent: &str) -> String {
 
 fn in_line(value: &Value) -> String {
     let fields = value.as_object().into_iter().flatten();
-    fields.map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
+    fields
+        .map(|(key, value)| format!("{key} {}", plain(value)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn plain(value: &Value) -> String {

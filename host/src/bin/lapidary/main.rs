@@ -18,7 +18,10 @@ use clap::{Parser, Subcommand};
 
 /// Gemma 4 with its chat format and tools as sandboxed WebAssembly plugins.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  lapidary chat \"What is 17 times 23?\"")]
+#[command(
+    version,
+    after_help = "Example:\n  lapidary chat \"What is 17 times 23?\""
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
-use lapidary::{Bundle, DtypeChoice, Engines, Format, Grants, Limits, Providers, Runtime, RuntimeBuilder, onnxruntime};
+use lapidary::{
+    Bundle, DtypeChoice, Engines, Format, Grants, Limits, Providers, Runtime, RuntimeBuilder,
+    onnxruntime,
+};
 
 use crate::{screen, settings};
 
@@ -92,7 +95,11 @@ impl PluginArgs {
             builder = match plugin.as_str() {
                 "calculator" => builder.builtin_calculator(),
                 "clock" => builder.builtin_clock(),
-                path => builder.tool(file_name(Path::new(path)), read(Path::new(path))?, grants.clone()),
+                path => builder.tool(
+                    file_name(Path::new(path)),
+                    read(Path::new(path))?,
+                    grants.clone(),
+                ),
             };
         }
         Ok(builder)
@@ -105,7 +112,10 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The chat format in a file, or the built-in one, without a model around it.

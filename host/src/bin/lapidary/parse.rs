@@ -14,7 +14,9 @@ use crate::screen;
 
 /// Parse what a model wrote, one JSON request a line.
 #[derive(ClapArgs)]
-#[command(after_help = "Example:\n  echo '{\"input_text\":\"Hello<turn|>\"}' | lapidary parse --jsonl")]
+#[command(
+    after_help = "Example:\n  echo '{\"input_text\":\"Hello<turn|>\"}' | lapidary parse --jsonl"
+)]
 pub struct Args {
     /// One request a line in, one result a line out, in the same order. The only form there is.
     #[arg(long, required = true)]
@@ -74,12 +76,20 @@ fn summary(events: &[ParsedEvent]) -> Value {
         match event {
             ParsedEvent::Thought(text) => reasoning.push_str(text),
             ParsedEvent::Text(text) => content.push_str(text),
-            ParsedEvent::CallEnd { name, arguments, .. } => calls.push(json!({"name": name, "arguments": arguments})),
-            ParsedEvent::Malformed { raw, code, .. } => malformed.push(json!({"raw": raw, "code": code})),
+            ParsedEvent::CallEnd {
+                name, arguments, ..
+            } => calls.push(json!({"name": name, "arguments": arguments})),
+            ParsedEvent::Malformed { raw, code, .. } => {
+                malformed.push(json!({"raw": raw, "code": code}))
+            }
             ParsedEvent::CallStart { .. } | ParsedEvent::CallDelta { .. } => {}
         }
     }
-    let reasoning = if reasoning.is_empty() { Value::Null } else { json!(reasoning) };
+    let reasoning = if reasoning.is_empty() {
+        Value::Null
+    } else {
+        json!(reasoning)
+    };
     json!({
         "reasoning": reasoning,
         "content": content,
@@ -93,11 +103,17 @@ fn event_json(event: &ParsedEvent) -> Value {
     match event {
         ParsedEvent::Text(text) => json!({"type": "text", "text": text}),
         ParsedEvent::Thought(text) => json!({"type": "thought", "text": text}),
-        ParsedEvent::CallStart { index, name } => json!({"type": "call-start", "index": index, "name": name}),
+        ParsedEvent::CallStart { index, name } => {
+            json!({"type": "call-start", "index": index, "name": name})
+        }
         ParsedEvent::CallDelta { index, json } => {
             json!({"type": "call-delta", "index": index, "json_delta": json})
         }
-        ParsedEvent::CallEnd { index, name, arguments } => {
+        ParsedEvent::CallEnd {
+            index,
+            name,
+            arguments,
+        } => {
             json!({"type": "tool-call", "index": index, "name": name, "arguments": arguments})
         }
         ParsedEvent::Malformed { raw, code, message } => {

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use lapidary::{Conversation, Error, Format, Interrupt, MediaKind, Piece, PromptStyle, RenderRequest, Segment, Thinking, Tokenizer, ToolSpec};
+use lapidary::{
+    Conversation, Error, Format, Interrupt, MediaKind, Piece, PromptStyle, RenderRequest, Segment,
+    Thinking, Tokenizer, ToolSpec,
+};
 use serde_json::{Value, json};
 
 use crate::model::{self, load_format};
@@ -13,7 +16,9 @@ use crate::screen;
 
 /// Render conversations to prompts, one JSON request a line.
 #[derive(ClapArgs)]
-#[command(after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | lapidary render --jsonl")]
+#[command(
+    after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | lapidary render --jsonl"
+)]
 pub struct Args {
     /// One request a line in, one result a line out, in the same order. The only form there is.
     #[arg(long, required = true)]
@@ -37,12 +42,21 @@ enum Variant {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = load_format(args.format.as_deref())?;
-    let bundle = args.model.as_deref().map(|name| model::bundle(Some(name))).transpose()?;
-    let tokenizer = bundle.as_ref().map(|bundle| bundle.tokenizer()).transpose()?;
+    let bundle = args
+        .model
+        .as_deref()
+        .map(|name| model::bundle(Some(name)))
+        .transpose()?;
+    let tokenizer = bundle
+        .as_ref()
+        .map(|bundle| bundle.tokenizer())
+        .transpose()?;
     let style = match args.variant {
         Some(Variant::Small) => PromptStyle::Small,
         Some(Variant::Large) => PromptStyle::Large,
-        None => bundle.as_ref().map_or(PromptStyle::Small, |bundle| bundle.config().prompt_style),
+        None => bundle
+            .as_ref()
+            .map_or(PromptStyle::Small, |bundle| bundle.config().prompt_style),
     };
     for line in std::io::stdin().lock().lines() {
         let rendered = render(&format, &line?, style, tokenizer.as_ref());
@@ -67,29 +81,54 @@ pub fn request(line: &str) -> lapidary::Result<Value> {
 
 /// The `tools` of a request.
 pub fn tools(request: &Value) -> lapidary::Result<Vec<ToolSpec>> {
-    request["tools"].as_array().into_iter().flatten().map(ToolSpec::from_json).collect()
+    request["tools"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(ToolSpec::from_json)
+        .collect()
 }
 
-fn render(format: &Format, line: &str, style: PromptStyle, tokenizer: Option<&Tokenizer>) -> lapidary::Result<Value> {
+fn render(
+    format: &Format,
+    line: &str,
+    style: PromptStyle,
+    tokenizer: Option<&Tokenizer>,
+) -> lapidary::Result<Value> {
     let request = request(line)?;
     let conversation = Conversation::from_json(&request["messages"])?;
     let flag = |key: &str, default| request[key].as_bool().unwrap_or(default);
     let rendering = RenderRequest {
         conversation: &conversation,
         tools: &tools(&request)?,
-        thinking: if flag("enable_thinking", false) { Thinking::On } else { Thinking::Off },
+        thinking: if flag("enable_thinking", false) {
+            Thinking::On
+        } else {
+            Thinking::Off
+        },
         preserve_thinking: flag("preserve_thinking", false),
         add_generation_prompt: flag("add_generation_prompt", true),
         continue_final_message: flag("continue_final_message", false),
         style,
     };
     let rendered = format.render(&rendering, &Interrupt::new())?;
-    let placeholders: Vec<&str> = conversation.media().map(|media| placeholder(media.kind)).collect();
-    let text: String = rendered.pieces.iter().map(|piece| text_of(piece, &placeholders)).collect();
+    let placeholders: Vec<&str> = conversation
+        .media()
+        .map(|media| placeholder(media.kind))
+        .collect();
+    let text: String = rendered
+        .pieces
+        .iter()
+        .map(|piece| text_of(piece, &placeholders))
+        .collect();
     let pieces: Vec<Value> = rendered.pieces.iter().map(piece_json).collect();
     let mut result = json!({"text": text, "pieces": pieces});
     if let Some(tokenizer) = tokenizer {
-        let segments: Vec<Segment<'_>> = rendered.pieces.iter().map(|piece| segment(piece, &placeholders)).collect();
+        let segments: Vec<Segment<'_>> = rendered
+            .pieces
+            .iter()
+            .map(|piece| segment(piece, &placeholders))
+            .collect();
         result["ids"] = json!(tokenizer.encode(&segments)?);
     }
     Ok(result)

@@ -36,7 +36,12 @@ struct Repl<'a> {
 pub fn run(runtime: &Runtime, ask: AskArgs) -> anyhow::Result<ExitCode> {
     let mut editor = DefaultEditor::new()?;
     let (conversation, media) = (ask.conversation(), ask.media()?);
-    let mut repl = Repl { runtime, ask, conversation, media };
+    let mut repl = Repl {
+        runtime,
+        ask,
+        conversation,
+        media,
+    };
     screen::progress("/help lists the commands");
     loop {
         match editor.readline("> ") {
@@ -57,7 +62,9 @@ pub fn run(runtime: &Runtime, ask: AskArgs) -> anyhow::Result<ExitCode> {
 
 impl Repl<'_> {
     fn take(&mut self, line: &str) -> anyhow::Result<()> {
-        let Some(command) = line.strip_prefix('/') else { return self.say(line) };
+        let Some(command) = line.strip_prefix('/') else {
+            return self.say(line);
+        };
         let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
         let path = Path::new(argument.trim());
         match name {
@@ -66,7 +73,9 @@ impl Repl<'_> {
             "think" => self.ask.think = argument.trim() != "off",
             "tools" => self.list_tools()?,
             "save" => std::fs::write(path, format!("{:#}\n", self.conversation.to_json()))?,
-            "load" => self.conversation = Conversation::from_json(&serde_json::from_slice(&read(path)?)?)?,
+            "load" => {
+                self.conversation = Conversation::from_json(&serde_json::from_slice(&read(path)?)?)?
+            }
             "undo" => self.undo(),
             "stats" => self.show_stats()?,
             "help" => screen::result(HELP)?,
@@ -76,8 +85,13 @@ impl Repl<'_> {
     }
 
     fn say(&mut self, text: &str) -> anyhow::Result<()> {
-        let asked = self.conversation.clone().user_with(self.media.clone(), text);
-        let generation = self.runtime.chat(asked.clone(), self.ask.options(self.runtime))?;
+        let asked = self
+            .conversation
+            .clone()
+            .user_with(self.media.clone(), text);
+        let generation = self
+            .runtime
+            .chat(asked.clone(), self.ask.options(self.runtime))?;
         let (_, messages) = show(generation)?;
         // Only an answered question becomes part of the conversation.
         self.conversation = asked;
@@ -88,7 +102,10 @@ impl Repl<'_> {
 
     fn undo(&mut self) {
         let messages = &mut self.conversation.messages;
-        if let Some(last) = messages.iter().rposition(|message| message.role == Role::User) {
+        if let Some(last) = messages
+            .iter()
+            .rposition(|message| message.role == Role::User)
+        {
             messages.truncate(last);
         }
     }
@@ -101,10 +118,17 @@ impl Repl<'_> {
     }
 
     fn show_stats(&self) -> anyhow::Result<()> {
-        let rendered = self.runtime.render(&self.conversation, &self.ask.options(self.runtime))?;
-        let (tokens, context) = (rendered.prompt.ids.len(), self.runtime.config().context_tokens);
+        let rendered = self
+            .runtime
+            .render(&self.conversation, &self.ask.options(self.runtime))?;
+        let (tokens, context) = (
+            rendered.prompt.ids.len(),
+            self.runtime.config().context_tokens,
+        );
         let messages = self.conversation.messages.len();
-        screen::result(&format!("{messages} messages, {tokens} of {context} tokens\n"))?;
+        screen::result(&format!(
+            "{messages} messages, {tokens} of {context} tokens\n"
+        ))?;
         Ok(())
     }
 }

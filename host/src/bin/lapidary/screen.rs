@@ -12,8 +12,16 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 /// Remembers how much to print and shows warnings of the library on standard error.
 pub fn start(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
-    let level = if quiet { tracing::Level::ERROR } else { tracing::Level::WARN };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time().init();
+    let level = if quiet {
+        tracing::Level::ERROR
+    } else {
+        tracing::Level::WARN
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .without_time()
+        .init();
 }
 
 /// A progress line.
@@ -61,7 +69,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn is_coloured() -> bool {
@@ -78,7 +88,11 @@ pub fn on_interrupt(action: impl FnMut() + Send + 'static) {
     *ON_INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(action));
     INSTALL.call_once(|| {
         let installed = ctrlc::set_handler(|| {
-            match ON_INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            match ON_INTERRUPT
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+            {
                 Some(mut action) => action(),
                 None => std::process::exit(130),
             }
