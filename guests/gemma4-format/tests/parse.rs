@@ -84,7 +84,7 @@ fn one_character_at_a_time_gives_the_same_events() {
 #[test]
 fn the_streamed_arguments_are_the_arguments_at_the_end() {
     for (name, case) in cases() {
-        Stream::of(case).by_character().check_calls(&name);
+        Stream::of(case).by_character().check_calls(name);
     }
 }
 
