@@ -5,6 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use super::alpha::{composite, high_byte};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
@@ -70,7 +71,7 @@ fn open<'a>(
     subject: &str,
     limits: &Limits,
 ) -> Result<Header<impl ImageDecoder + 'a>> {
-    super::check_bytes(bytes, subject, limits)?;
+    super::check_bytes(bytes.len() as u64, subject, limits)?;
     let format = format_of(bytes, subject)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(decoder_limits(limits));
@@ -105,7 +106,8 @@ fn name(format: ImageFormat) -> String {
     )
 }
 
-fn check_size(width: u32, height: u32, subject: &str, limits: &Limits) -> Result<()> {
+/// Refuses no pixels, and too many.
+pub(super) fn check_size(width: u32, height: u32, subject: &str, limits: &Limits) -> Result<()> {
     if width == 0 || height == 0 {
         let detail = format!("expected at least one pixel, found {width}x{height}");
         return Err(Error::invalid(subject, detail));
@@ -140,7 +142,7 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
 }
 
 /// The decoder's own bound on memory: 16-bit RGBA for every allowed pixel, and room for tables.
-fn decoder_limits(limits: &Limits) -> ::image::Limits {
+pub(super) fn decoder_limits(limits: &Limits) -> ::image::Limits {
     let mut bounds = ::image::Limits::no_limits();
     let pixels_bytes = limits.image_pixels_max.saturating_mul(8);
     bounds.max_alloc = Some(pixels_bytes.saturating_add(16 << 20));
@@ -148,7 +150,12 @@ fn decoder_limits(limits: &Limits) -> ::image::Limits {
 }
 
 /// Tells a limit, a missing feature and a damaged file apart.
-fn broken(format: ImageFormat, subject: &str, limits: &Limits, error: ImageError) -> Error {
+pub(super) fn broken(
+    format: ImageFormat,
+    subject: &str,
+    limits: &Limits,
+    error: ImageError,
+) -> Error {
     let found = match &error {
         ImageError::Limits(_) => {
             let limit = format!("{} pixels", limits.image_pixels_max);
@@ -194,38 +201,15 @@ fn opaque(picture: DynamicImage) -> Vec<u8> {
 }
 
 fn on_white(picture: DynamicImage) -> Vec<u8> {
-    let rgba = match picture {
+    match picture {
         DynamicImage::ImageLumaA8(_) | DynamicImage::ImageRgba8(_) => {
-            picture.into_rgba8().into_raw()
+            composite(picture.into_rgba8().as_raw())
         }
-        deep => deep
-            .into_rgba16()
-            .into_raw()
-            .into_iter()
-            .map(high_byte)
-            .collect(),
-    };
-    rgba.chunks_exact(4)
-        .flat_map(|pixel| {
-            let alpha = u32::from(pixel[3]);
-            [pixel[0], pixel[1], pixel[2]].map(|level| blend(u32::from(level), alpha))
-        })
-        .collect()
-}
-
-/// One 8-bit level over white, in Pillow's integers (Pillow 13, `AlphaComposite.c`).
-fn blend(level: u32, alpha: u32) -> u8 {
-    if alpha == 0 {
-        return 255;
+        deep => {
+            let rgba = deep.into_rgba16().into_raw().into_iter().map(high_byte);
+            composite(&rgba.collect::<Vec<u8>>())
+        }
     }
-    let weighted = (level * alpha + 255 * (255 - alpha)) * 128 + (128 << 7);
-    let level = (((weighted >> 8) + weighted) >> 8) >> 7;
-    u8::try_from(level).expect("a mean of two levels is a level")
-}
-
-/// Pillow keeps the high byte of 16-bit colour. (Its 16-bit grey saturates instead; ours does not.)
-fn high_byte(level: u16) -> u8 {
-    level.to_be_bytes()[0]
 }
 
 #[cfg(test)]

@@ -141,6 +141,12 @@ fn image_levels() -> [f32; 256] {
     std::array::from_fn(|level| level as f32 * scale)
 }
 
+/// What videos make of 8-bit levels: a quotient (transformers 5.23.0, `video_processing_gemma4.py`,
+/// whose `do_normalize` folds the scale into a deviation of 255).
+pub(super) fn video_levels() -> [f32; 256] {
+    std::array::from_fn(|level| level as f32 / 255.0)
+}
+
 /// Width and height after resizing, both multiples of 48, within `budget` and at least 48.
 ///
 /// `get_aspect_ratio_preserving_size`, in 64-bit floats like the reference.

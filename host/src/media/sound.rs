@@ -23,7 +23,7 @@ const RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 /// `Limit` for too many bytes or seconds; `Unsupported` for a codec that is not read; `Invalid` for
 /// no recording, half a one, no samples, an impossible rate or level.
 pub(super) fn read(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Recording> {
-    super::check_bytes(bytes, subject, limits)?;
+    super::check_bytes(bytes.len() as u64, subject, limits)?;
     if !wav::is_wav(bytes) {
         let detail = format!("expected a WAV recording, found {}", super::opening(bytes));
         return Err(Error::invalid(subject, detail));

@@ -32,7 +32,15 @@ pub struct AudioPiece {
 /// # Errors
 /// As for [`audio_features`](super::audio_features), the length of one piece aside.
 pub fn audio_pieces(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Vec<AudioPiece>> {
-    let samples = samples_of(bytes, subject, limits)?;
+    pieces_of(&samples_of(bytes, subject, limits)?, subject, limits)
+}
+
+/// As [`audio_pieces`], of mono samples at 16 kHz.
+pub(super) fn pieces_of(
+    samples: &[f32],
+    subject: &str,
+    limits: &Limits,
+) -> Result<Vec<AudioPiece>> {
     let piece = |range: Range<usize>| {
         let start_seconds = range.start as f32 / SAMPLE_RATE_HZ as f32;
         let features = features_of_samples(&samples[range], subject, limits)?;
@@ -41,7 +49,7 @@ pub fn audio_pieces(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Vec<
             features,
         })
     };
-    split_quiet(&samples).into_iter().map(piece).collect()
+    split_quiet(samples).into_iter().map(piece).collect()
 }
 
 /// Cuts mono samples at 16 kHz into pieces of at most 480,000 (30 s).
