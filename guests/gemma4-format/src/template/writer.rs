@@ -49,7 +49,10 @@ impl Writer {
 
     /// The model's turn ended.
     pub fn close(&mut self) {
-        self.borders.push(Border::Close(self.pieces.len()));
+        // The closing marker may become part of the piece before it.
+        let joins = matches!(self.pieces.last(), Some(Piece::Control(_))) && !self.divided;
+        self.borders
+            .push(Border::Close(self.pieces.len() - usize::from(joins)));
     }
 
     /// The prompt.
