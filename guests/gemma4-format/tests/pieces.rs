@@ -12,13 +12,13 @@ fn rendered(request: &Value) -> Rendered {
     render(&support::request(request, PromptStyle::Large)).expect("renders")
 }
 
-/// The pieces' texts of one kind.
+/// The control pieces' texts.
 fn controls(rendered: &Rendered) -> Vec<&str> {
-    let control = |piece| match piece {
-        &Piece::Control(ref text) => Some(text.as_str()),
+    let texts = rendered.pieces.iter().filter_map(|piece| match piece {
+        Piece::Control(text) => Some(text.as_str()),
         Piece::Data(_) | Piece::Media(_) => None,
-    };
-    rendered.pieces.iter().filter_map(control).collect()
+    });
+    texts.collect()
 }
 
 /// What the parser is primed with.
