@@ -82,8 +82,8 @@ impl Machine {
         loop {
             let next = State::Ended(String::new());
             match std::mem::replace(&mut self.state, next) {
-                State::Start(label) => self.flush(label, Self::say),
-                State::Label(label) => self.flush(label, Self::think),
+                State::Start(label) => self.flush(&label.into_text(), Self::say),
+                State::Label(label) => self.flush(&label.into_body(), Self::think),
                 State::Call(call) => {
                     let rest = call.finish(reason, &mut self.around());
                     self.state = State::Text;
@@ -144,10 +144,8 @@ impl Machine {
     }
 
     /// A label that never came to its end.
-    fn flush(&mut self, label: Label, emit: impl Fn(&mut Self, char)) {
-        for c in label.end().unwrap_or_default().chars() {
-            emit(self, c);
-        }
+    fn flush(&mut self, seen: &str, emit: impl Fn(&mut Self, char)) {
+        seen.chars().for_each(|c| emit(self, c));
     }
 
     /// A control token in text or thought.
@@ -179,9 +177,9 @@ impl Machine {
     /// Decides an undecided label, because a token comes.
     fn settle(&mut self) {
         match std::mem::replace(&mut self.state, State::Text) {
-            State::Start(label) => self.flush(label, Self::say),
+            State::Start(label) => self.flush(&label.into_text(), Self::say),
             State::Label(label) => {
-                self.flush(label, Self::think);
+                self.flush(&label.into_body(), Self::think);
                 self.state = State::Thought;
             }
             other => self.state = other,

@@ -91,10 +91,19 @@ impl Label {
         self.seen.is_empty()
     }
 
-    /// The body ends before the label was decided. A label that was cut off is no text.
-    pub fn end(self) -> Option<String> {
-        let body = self.seen.trim_matches(is_space);
-        (!NAME.starts_with(body)).then_some(self.seen)
+    /// The body of a channel that ends here. A label that was cut off is no part of it.
+    pub fn into_body(self) -> String {
+        let line = self.seen.trim_matches(is_space);
+        if NAME.starts_with(line) {
+            String::new()
+        } else {
+            self.seen
+        }
+    }
+
+    /// The text that this turned out to be, where no channel was opened.
+    pub fn into_text(self) -> String {
+        self.seen
     }
 }
 
