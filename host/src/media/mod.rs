@@ -39,7 +39,11 @@ pub use audio::{
     AudioFeatures, audio_features, audio_features_raw_16k, features_of_samples,
     soft_tokens_of_samples,
 };
-pub use patches::{ImageBudget, ImageFeatures, image_features, image_soft_tokens, soft_tokens_of};
+pub use patches::{
+    ImageBudget, ImageFeatures, image_features, image_features_as, image_soft_tokens,
+    soft_tokens_of,
+};
+pub use resize::Resizer;
 pub use sampling::FrameSampling;
 pub use split::{AudioPiece, audio_pieces, split_quiet};
 pub use video::{

@@ -2,7 +2,7 @@
 //! `models/gemma4/image_processing_gemma4.py`).
 
 use super::image::{self, Pixels};
-use super::resize::resize;
+use super::resize::{Resizer, resize};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::tensor::Tensor;
@@ -87,8 +87,27 @@ pub fn image_features(
     subject: &str,
     limits: &Limits,
 ) -> Result<ImageFeatures> {
+    image_features_as(bytes, budget, Resizer::default(), subject, limits)
+}
+
+/// Like [`image_features`], with the arithmetic of `resizer`.
+///
+/// # Errors
+/// As for [`image_features`].
+pub fn image_features_as(
+    bytes: &[u8],
+    budget: ImageBudget,
+    resizer: Resizer,
+    subject: &str,
+    limits: &Limits,
+) -> Result<ImageFeatures> {
     let picture = image::decode(bytes, subject, limits)?;
-    features_of_pixels(picture, budget, &image_levels())
+    let (width, height) = resized_size(&picture, budget);
+    let levels = match resizer {
+        Resizer::Torchvision => product_levels(),
+        Resizer::Pillow => quotient_levels(),
+    };
+    features_of_resized(&resize(picture, width, height, resizer), &levels)
 }
 
 /// The soft tokens that [`image_features`] will give, from the header alone.
@@ -116,18 +135,19 @@ pub fn soft_tokens_of(width: u32, height: u32, budget: ImageBudget) -> usize {
     (width / TOKEN_SIDE) * (height / TOKEN_SIDE)
 }
 
-/// Features of a decoded picture; `levels` gives the value of each 8-bit level.
-pub(super) fn features_of_pixels(
-    picture: Pixels,
-    budget: ImageBudget,
-    levels: &[f32; 256],
-) -> Result<ImageFeatures> {
-    let side = |len: usize| u32::try_from(len).expect("decoders count sides in 32 bits");
-    let (width, height) = resized(side(picture.width), side(picture.height), budget);
-    let picture = resize(picture, width, height);
+/// Features of a decoded frame of a video.
+pub(super) fn frame_features(picture: Pixels, budget: ImageBudget) -> Result<ImageFeatures> {
+    let (width, height) = resized_size(&picture, budget);
+    let picture = resize(picture, width, height, Resizer::default());
+    features_of_resized(&picture, &quotient_levels())
+}
+
+/// Features of a resized picture; `levels` gives the value of each 8-bit level.
+fn features_of_resized(picture: &Pixels, levels: &[f32; 256]) -> Result<ImageFeatures> {
+    let &Pixels { width, height, .. } = picture;
     let patch_count = (width / PATCH_SIDE) * (height / PATCH_SIDE);
     Ok(ImageFeatures {
-        pixel_values: Tensor::new([patch_count, PATCH_LEN], patchify(&picture, levels))?,
+        pixel_values: Tensor::new([patch_count, PATCH_LEN], patchify(picture, levels))?,
         position_ids: Tensor::new([patch_count, 2], positions(width, height))?,
         width,
         height,
@@ -135,15 +155,20 @@ pub(super) fn features_of_pixels(
     })
 }
 
-/// What images make of 8-bit levels: a product with the rounded 1/255, not a quotient.
-fn image_levels() -> [f32; 256] {
+fn resized_size(picture: &Pixels, budget: ImageBudget) -> (usize, usize) {
+    let side = |len: usize| u32::try_from(len).expect("decoders count sides in 32 bits");
+    resized(side(picture.width), side(picture.height), budget)
+}
+
+/// What torchvision makes of an image's levels: a product with the rounded 1/255.
+fn product_levels() -> [f32; 256] {
     let scale = 1.0_f32 / 255.0;
     std::array::from_fn(|level| level as f32 * scale)
 }
 
-/// What videos make of 8-bit levels: a quotient (transformers 5.23.0, `video_processing_gemma4.py`,
-/// whose `do_normalize` folds the scale into a deviation of 255).
-pub(super) fn video_levels() -> [f32; 256] {
+/// What Pillow's backend makes of them, and videos: the rounded quotient. (`do_normalize` of
+/// transformers 5.23.0, `video_processing_gemma4.py`, folds the scale into a deviation of 255.)
+fn quotient_levels() -> [f32; 256] {
     std::array::from_fn(|level| level as f32 / 255.0)
 }
 
@@ -238,6 +263,18 @@ mod tests {
                 "{color:?}"
             );
         }
+    }
+
+    #[test]
+    fn features_are_bit_equal_to_the_other_backend() {
+        // Gemma4ImageProcessorPil(max_soft_tokens=70) of transformers 5.23.0 with Pillow 13.0.
+        let bytes = encoded((37, 23), ColorType::Rgb8, ImageFormat::Png);
+        let limits = Limits::default();
+        let features = image_features_as(&bytes, SMALLEST, Resizer::Pillow, "image 1", &limits);
+        assert_eq!(
+            fingerprint(features.unwrap().pixel_values.data()),
+            0xdcc1_9f90_414c_b6e6
+        );
     }
 
     #[test]

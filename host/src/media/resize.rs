@@ -1,7 +1,7 @@
 //! The reference's resize: antialiased bicubic on 8-bit levels, in fixed point.
 //!
-//! This is torchvision's path for uint8 tensors on a CPU (torch 2.15.0, `UpSampleKernel.cpp`): one
-//! pass along rows, then one along columns, 8-bit levels between them, 16-bit weights.
+//! One pass along rows and one along columns, 8-bit levels between them. transformers has two
+//! backends for it, which differ in the precision of the weights and in little else.
 
 use super::image::Pixels;
 
@@ -9,26 +9,38 @@ use super::image::Pixels;
 const CUBIC: f64 = -0.5;
 /// Pixels that the cubic spans to either side, before scaling.
 const REACH: f64 = 2.0;
-/// Most fraction bits of a weight, and the bound under which a weight stays (torch 2.15.0).
+/// Most fraction bits of a weight (torch 2.15.0), and all of them (Pillow 13, `Resample.c`).
 const PRECISION_BITS_MAX: u32 = 22;
+/// The bound under which a weight stays (torch 2.15.0): 16 bits with a sign.
 const WEIGHT_BOUND: f64 = 32_768.0;
 
+/// Whose arithmetic resizes a picture. Levels differ by 2 of 255 at the most, nearly always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resizer {
+    /// torchvision's for 8-bit tensors on a CPU (torch 2.15.0, `UpSampleKernel.cpp`), which
+    /// transformers takes where it is installed: 16-bit weights.
+    #[default]
+    Torchvision,
+    /// Pillow's (13.0, `Resample.c`), which transformers takes otherwise: weights of 22 bits.
+    Pillow,
+}
+
 /// `picture` at `width` x `height`, both at least 1.
-pub(super) fn resize(picture: Pixels, width: usize, height: usize) -> Pixels {
+pub(super) fn resize(picture: Pixels, width: usize, height: usize, resizer: Resizer) -> Pixels {
     let picture = if picture.width == width {
         picture
     } else {
-        along_rows(&picture, width)
+        along_rows(&picture, width, resizer)
     };
     if picture.height == height {
         picture
     } else {
-        along_columns(&picture, height)
+        along_columns(&picture, height, resizer)
     }
 }
 
-fn along_rows(picture: &Pixels, width: usize) -> Pixels {
-    let axis = Axis::new(picture.width, width);
+fn along_rows(picture: &Pixels, width: usize, resizer: Resizer) -> Pixels {
+    let axis = Axis::new(picture.width, width, resizer);
     let mut rgb = Vec::with_capacity(3 * width * picture.height);
     for row in picture.rgb.chunks_exact(3 * picture.width) {
         for tap in &axis.taps {
@@ -49,8 +61,8 @@ fn along_rows(picture: &Pixels, width: usize) -> Pixels {
     }
 }
 
-fn along_columns(picture: &Pixels, height: usize) -> Pixels {
-    let axis = Axis::new(picture.height, height);
+fn along_columns(picture: &Pixels, height: usize, resizer: Resizer) -> Pixels {
+    let axis = Axis::new(picture.height, height, resizer);
     let row_len = 3 * picture.width;
     let mut rgb = Vec::with_capacity(row_len * height);
     let mut sums = vec![0; row_len];
@@ -84,7 +96,7 @@ struct Tap<W> {
 }
 
 impl Axis {
-    fn new(len_in: usize, len_out: usize) -> Self {
+    fn new(len_in: usize, len_out: usize, resizer: Resizer) -> Self {
         let scale = len_in as f64 / len_out as f64;
         let taps: Vec<_> = (0..len_out)
             .map(|index| Tap::new(index, scale, len_in))
@@ -94,7 +106,10 @@ impl Axis {
             .flat_map(|tap| &tap.weights)
             .copied()
             .fold(0.0, f64::max);
-        let precision_bits = precision_bits(weight_max);
+        let precision_bits = match resizer {
+            Resizer::Torchvision => precision_bits(weight_max),
+            Resizer::Pillow => PRECISION_BITS_MAX,
+        };
         let taps = taps
             .into_iter()
             .map(|tap| tap.fixed(precision_bits))
@@ -188,14 +203,14 @@ mod tests {
     #[test]
     fn resizing_equals_torchvision() {
         // torchvision 0.29.2, resize of uint8 with BICUBIC and antialias.
-        let both_ways = resize(picture(5, 4), 3, 7);
+        let both_ways = resize(picture(5, 4), 3, 7, Resizer::Torchvision);
         let golden = [
             1, 30, 59, 13, 42, 71, 25, 54, 82, 5, 35, 64, 17, 47, 76, 29, 59, 89, 14, 44, 73, 26,
             57, 88, 38, 70, 102, 22, 52, 81, 34, 66, 98, 46, 80, 114, 29, 59, 89, 41, 74, 107, 53,
             89, 126, 38, 68, 98, 50, 84, 119, 62, 100, 139, 42, 73, 103, 54, 89, 124, 66, 105, 146,
         ];
         assert_eq!(both_ways.rgb, golden);
-        let smaller = resize(picture(9, 3), 2, 2);
+        let smaller = resize(picture(9, 3), 2, 2, Resizer::Torchvision);
         assert_eq!(
             smaller.rgb,
             [18, 48, 77, 46, 77, 108, 36, 68, 100, 64, 103, 143]
@@ -204,7 +219,10 @@ mod tests {
 
     #[test]
     fn the_same_size_changes_nothing() {
-        assert_eq!(resize(picture(31, 17), 31, 17), picture(31, 17));
+        assert_eq!(
+            resize(picture(31, 17), 31, 17, Resizer::Pillow),
+            picture(31, 17)
+        );
     }
 
     #[test]
@@ -214,6 +232,11 @@ mod tests {
             height: 5,
             rgb: vec![201; 3 * 97 * 5],
         };
-        assert!(resize(flat, 48, 96).rgb.iter().all(|level| *level == 201));
+        assert!(
+            resize(flat, 48, 96, Resizer::Torchvision)
+                .rgb
+                .iter()
+                .all(|level| *level == 201)
+        );
     }
 }

@@ -7,7 +7,7 @@ use super::animation::Animation;
 use super::frames;
 use super::image::Pixels;
 use super::movie::Movie;
-use super::patches::{ImageBudget, ImageFeatures, features_of_pixels, video_levels};
+use super::patches::{ImageBudget, ImageFeatures, frame_features};
 use super::resample::resample;
 use super::sampling::{FrameSampling, check_rate, stamp};
 use super::split::{AudioPiece, pieces_of};
@@ -98,7 +98,6 @@ pub fn video_features(
     subject: &str,
     limits: &Limits,
 ) -> Result<VideoFeatures> {
-    let levels = video_levels();
     Opened::with(source, subject, limits, |opened| {
         let clip = opened.clip(options, subject)?;
         let frames_per_second = clip.frames_per_second.unwrap_or(FRAMES_PER_SECOND_UNKNOWN);
@@ -109,7 +108,7 @@ pub fn video_features(
         opened.pick(clip, &indices, subject, limits, |picture| {
             let index = indices[frames.len()];
             let stamp = stamp(index as f64 / frames_per_second);
-            let image = features_of_pixels(picture, options.budget, &levels)?;
+            let image = frame_features(picture, options.budget)?;
             frames.push(VideoFrame {
                 index,
                 stamp,
