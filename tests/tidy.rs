@@ -14,7 +14,7 @@ mod rust;
 
 use std::fs;
 
-use files::{is_test, library_sources, read, root, sources, tracked};
+use files::{Source, is_test, library_sources, read, root, sources, tracked};
 
 /// Documents whose paths and commands must exist.
 const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
@@ -32,9 +32,9 @@ fn modules_name_only_modules_before_them() {
 
 #[test]
 fn each_engine_is_named_in_one_module() {
-    let sources = sources("rs")
-        .into_iter()
-        .filter(|file| !is_test(&file.path));
+    // Examples are programs of their own and choose their crates.
+    let is_ours = |file: &Source| !is_test(&file.path) && !file.path.starts_with("examples/");
+    let sources = sources("rs").into_iter().filter(is_ours);
     report(sources.flat_map(|file| checks::homes(&file.path, &file.text)));
 }
 
@@ -80,6 +80,11 @@ fn documents_name_paths_and_commands_that_exist() {
         report(documents::stale_paths(document, &text, &exists));
         report(documents::stale_commands(document, &text, &commands));
     }
+    report(documents::unnamed_commands(
+        "README.md",
+        &read("README.md"),
+        &commands,
+    ));
 }
 
 #[test]

@@ -42,6 +42,17 @@ pub fn stale_commands(document: &str, text: &str, commands: &[String]) -> Vec<St
     stale
 }
 
+/// Commands that the document leaves out.
+pub fn unnamed_commands(document: &str, text: &str, commands: &[String]) -> Vec<String> {
+    let spans = spans(text);
+    let unnamed = commands
+        .iter()
+        .filter(|command| !spans.contains(&format!("lapidary {command}").as_str()));
+    unnamed
+        .map(|command| format!("{document}: does not name the command {command}"))
+        .collect()
+}
+
 /// Rust blocks that are not, line for line, in the documentation of a place that is compiled.
 pub fn uncompiled(readme: &str, places: &[String]) -> Vec<String> {
     let compiled: Vec<String> = places.iter().map(|place| documented(place)).collect();
