@@ -16,7 +16,7 @@ use std::fs;
 
 use files::{Source, is_test, library_sources, read, root, sources, tracked};
 
-/// Documents whose paths and commands must exist.
+/// Documents whose paths, commands and limits must exist.
 const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
 
 #[test]
@@ -70,15 +70,17 @@ fn the_root_holds_what_was_agreed_and_no_file_is_huge() {
 }
 
 #[test]
-fn documents_name_paths_and_commands_that_exist() {
+fn documents_name_paths_commands_and_limits_that_exist() {
     let commands = documents::subcommands(&read("host/src/bin/lapidary/main.rs"));
     assert!(commands.contains(&"chat".to_owned()), "{commands:?}");
+    let limits = read("host/src/limits.rs");
     let exists =
         |path: &str| root().join(path).exists() || root().join("host/src").join(path).exists();
     for document in DOCUMENTS {
         let text = read(document);
         report(documents::stale_paths(document, &text, &exists));
         report(documents::stale_commands(document, &text, &commands));
+        report(documents::stale_limits(document, &text, &limits));
     }
     report(documents::unnamed_commands(
         "README.md",

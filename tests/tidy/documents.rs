@@ -42,6 +42,18 @@ pub fn stale_commands(document: &str, text: &str, commands: &[String]) -> Vec<St
     stale
 }
 
+/// Limits that are no field of `Limits`.
+pub fn stale_limits(document: &str, text: &str, limits: &str) -> Vec<String> {
+    let is_limit = |span: &&str| span.ends_with("_max") && !span.contains(' ');
+    let stale = spans(text)
+        .into_iter()
+        .filter(is_limit)
+        .filter(|span| !limits.contains(&format!("pub {span}:")));
+    stale
+        .map(|span| format!("{document}: there is no limit {span}"))
+        .collect()
+}
+
 /// Commands that the document leaves out.
 pub fn unnamed_commands(document: &str, text: &str, commands: &[String]) -> Vec<String> {
     let spans = spans(text);

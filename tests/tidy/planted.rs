@@ -1,7 +1,9 @@
 //! Every check finds what it is for, and leaves alone what only looks like it.
 
 use crate::checks::{homes, order, placement, shape, size, unfinished};
-use crate::documents::{stale_commands, stale_paths, subcommands, uncompiled, unnamed_commands};
+use crate::documents::{
+    stale_commands, stale_limits, stale_paths, subcommands, uncompiled, unnamed_commands,
+};
 
 fn is_found(violations: Vec<String>, at: &str) {
     assert!(
@@ -184,6 +186,11 @@ fn stale_documents_are_found() {
     let text =
         "`lapidary serve`\n```sh\n$ lapidary chat\ncargo run -- doctor\n```\n`lapidary --help`";
     is_found(stale_commands("R", text, &commands), "no command serve");
+    let limits = "pub frames_max: usize,";
+    is_found(
+        stale_limits("R", "`frames_max`, `bits_max`, `a_max b`", limits),
+        "bits_max",
+    );
     let text = "`lapidary chat`";
     is_found(unnamed_commands("R", text, &commands), "doctor");
     let places = ["//! ```\n//! let a = 1;\n//! # hidden();\n//! let b = 2;\n//! ```".to_owned()];
