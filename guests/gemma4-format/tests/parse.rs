@@ -118,6 +118,35 @@ fn a_marker_that_is_only_spelled_is_text() {
     assert_eq!(outcome.json()["content"], json!(text));
 }
 
+#[test]
+fn long_outputs_take_time_in_proportion() {
+    // A reader that looks back at everything for each character would need hours for these.
+    let long = |text: &str| text.repeat(20_000);
+    for (opening, body) in [
+        ("", "\n"),
+        ("", "a"),
+        ("<|channel>", " "),
+        ("<|channel>thought", " "),
+        ("<|channel>thought\n", "x "),
+        ("<|tool_call>", " "),
+        ("<|tool_call>call:f{a:1}", "}"),
+        ("<|tool_call>call:f{a:", "x,"),
+        ("<|tool_call>call:f{a:x,", " "),
+        ("<|tool_call>call:f{a:", "("),
+        ("<|tool_call>call:f{a:[", "1,"),
+        ("<|tool_call>call:f{a:\"", "\" x"),
+        ("<|tool_call>call:f{a:\"x\"", " "),
+        ("<|tool_call>call:f{a:<|\"|>", "}"),
+        ("<|tool_call>call:f{a:<|\"|>", "<|tool_call>"),
+        ("<|tool_call>call:f{a:<|\"|>", "<tool_call|>"),
+        ("", "<|tool_call>call:f{a:<|\"|>x}<tool_call|>"),
+        ("", "<|channel>"),
+        ("<turn|>", "x"),
+    ] {
+        Stream::random(&format!("{opening}{}", long(body)), 0, true).by_character();
+    }
+}
+
 /// Pieces of output, well-formed and broken, to be put together at random.
 fn fragment() -> impl Strategy<Value = String> {
     let any = prop::sample::select(vec![

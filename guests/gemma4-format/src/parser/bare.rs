@@ -13,7 +13,15 @@ pub struct Bare {
     /// Brackets that the value opened itself.
     nest: Vec<char>,
     /// What came behind a comma: a key, or more of the value.
-    comma: Option<String>,
+    comma: Option<Behind>,
+}
+
+/// What came behind a comma.
+#[derive(Default)]
+struct Behind {
+    text: String,
+    /// More than whitespace.
+    speaks: bool,
 }
 
 /// Where the value stands.
@@ -51,8 +59,8 @@ impl Bare {
     /// The value, as far as it came.
     pub fn text(&self) -> String {
         match &self.comma {
-            Some(behind) if !behind.trim_matches(is_space).is_empty() => {
-                format!("{},{behind}", self.text)
+            Some(behind) if behind.speaks => {
+                format!("{},{}", self.text, behind.text)
             }
             _ => self.text.clone(),
         }
@@ -98,31 +106,32 @@ impl Bare {
         if place.object.is_none() || scalar::is_literal(&self.text) {
             return Next::Ended(Item::Char(','));
         }
-        self.comma = Some(String::new());
+        self.comma = Some(Behind::default());
         Next::Open
     }
 
-    fn step_comma(&mut self, mut behind: String, item: Item, place: &Place) -> Next {
-        let blank = behind.trim_matches(is_space).is_empty();
+    fn step_comma(&mut self, mut behind: Behind, item: Item, place: &Place) -> Next {
+        let blank = !behind.speaks;
         let closes = matches!(item, Item::Char(c) if place.closers.contains(&c));
         match item {
             _ if blank && (closes || Quote::opened_by(item).is_some()) => Next::Ended(item),
             Item::Char(',') if blank => Next::Ended(item),
-            Item::Char(':' | '=') | Item::Token(token::QUOTE) if is_key(&behind, place) => {
-                Next::Key(behind, item)
+            Item::Char(':' | '=') | Item::Token(token::QUOTE) if is_key(&behind.text, place) => {
+                Next::Key(behind.text, item)
             }
             Item::Token(_) => Next::Flawed,
             Item::Char(',') => {
-                self.join(&behind);
-                self.comma = Some(String::new());
+                self.join(&behind.text);
+                self.comma = Some(Behind::default());
                 Next::Open
             }
             Item::Char(c) if closes || matches!(c, ':' | '=' | '{' | '[' | '(') => {
-                self.join(&behind);
+                self.join(&behind.text);
                 self.step(item, place)
             }
             Item::Char(c) => {
-                behind.push(c);
+                behind.text.push(c);
+                behind.speaks |= !is_space(c);
                 self.comma = Some(behind);
                 Next::Open
             }

@@ -274,13 +274,13 @@ impl Call {
                 return Turn::End(self.end_call(&arguments, items, around));
             }
         }
-        let rest = without_closers(&tail);
-        if rest == NEXT_CALL {
+        let tail = without_closers(&tail).to_owned();
+        if tail == NEXT_CALL {
             let mut items = vec![Item::Token(token::CALL_OPEN)];
             items.extend(behind_tail(&tail));
             return Turn::End(self.end_call(&arguments, items, around));
         }
-        if NEXT_CALL.starts_with(rest) {
+        if NEXT_CALL.starts_with(&tail) {
             return self.go_on(Stage::Tail(arguments, tail));
         }
         Turn::End(self.end_call(&arguments, behind_tail(&tail), around))

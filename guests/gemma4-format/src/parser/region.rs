@@ -58,6 +58,8 @@ impl Trimmer {
 #[derive(Default)]
 pub struct Label {
     seen: String,
+    /// Bytes of whitespace before the line.
+    lead: usize,
 }
 
 /// What became of a label.
@@ -72,8 +74,14 @@ pub enum Labelled {
 
 impl Label {
     pub fn push(&mut self, c: char) -> Labelled {
+        if self.lead == self.seen.len() && is_space(c) {
+            self.lead += c.len_utf8();
+        }
         self.seen.push(c);
-        let line = self.seen.trim_start_matches(is_space);
+        let line = &self.seen[self.lead..];
+        if line.len() > LENGTH_MAX {
+            return Labelled::None(std::mem::take(&mut self.seen));
+        }
         let name_end = line
             .find(|c: char| !c.is_ascii_lowercase())
             .unwrap_or(line.len());
@@ -108,3 +116,5 @@ impl Label {
 }
 
 const NAME: &str = "thought";
+/// A line with more spaces behind the name is none of the template's.
+const LENGTH_MAX: usize = 64;

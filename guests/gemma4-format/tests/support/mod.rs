@@ -67,21 +67,22 @@ fn spelled(piece: &Piece) -> &str {
 /// Output with its control tokens spelled out, as the pieces that a tokenizer would give.
 pub fn token_pieces(text: &str, markers: &[String]) -> Vec<TokenPiece> {
     let mut pieces = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let next = markers
+    let (mut data, mut at) = (0, 0);
+    while let Some(next) = text[at..].find('<') {
+        at += next;
+        let Some(marker) = markers
             .iter()
-            .filter_map(|m| rest.find(m.as_str()).map(|at| (at, m)))
-            .min();
-        let (at, marker) = next.map_or((rest.len(), ""), |(at, marker)| (at, marker.as_str()));
-        if at > 0 {
-            pieces.push(TokenPiece::Data(rest[..at].to_owned()));
-        }
-        if !marker.is_empty() {
-            pieces.push(TokenPiece::Control(marker.to_owned()));
-        }
-        rest = &rest[at + marker.len()..];
+            .find(|marker| text[at..].starts_with(marker.as_str()))
+        else {
+            at += 1;
+            continue;
+        };
+        pieces.extend((at > data).then(|| TokenPiece::Data(text[data..at].to_owned())));
+        pieces.push(TokenPiece::Control(marker.clone()));
+        at += marker.len();
+        data = at;
     }
+    pieces.extend((data < text.len()).then(|| TokenPiece::Data(text[data..].to_owned())));
     pieces
 }
 
