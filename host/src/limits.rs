@@ -2,8 +2,9 @@
 
 /// Bounds on what one request and one plugin may use.
 ///
-/// Each field is checked where its comment says; going over it is
-/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) with the field's name.
+/// Each field is checked where its comment says. Input that goes over one is
+/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) with the field's name; a plugin that does is
+/// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin), and the message names the field.
 ///
 /// ```
 /// let limits = lapidary::Limits { tool_rounds_max: 2, ..lapidary::Limits::default() };
@@ -38,6 +39,14 @@ pub struct Limits {
     pub plugin_memory_bytes_max: usize,
     /// Elements of one plugin table. Default 100,000. Checked in `plugin`.
     pub plugin_table_elements_max: usize,
+    /// Instances of chat formats that may live at one time: one for each sequence that is parsed, one for
+    /// each prompt that is rendered. Default 1,000; costs address space, not memory. Checked in `plugin`.
+    pub plugin_instances_max: u32,
+    /// Core instances, memories and tables, of each at most this many in one plugin instance. Default 128:
+    /// a Python guest has 33 instances. Checked in `plugin`.
+    pub plugin_parts_max: usize,
+    /// Bytes of call stack of a plugin. Default 512 KiB. Checked in `plugin`.
+    pub plugin_stack_bytes_max: usize,
     /// Milliseconds of one call of a chat format. Default 1,000; a usual call takes microseconds. Checked in `plugin`.
     pub format_call_ms_max: u64,
     /// Milliseconds of one tool call. Default 10,000. Checked in `plugin`.
@@ -67,6 +76,9 @@ impl Default for Limits {
             component_bytes_max: 64 << 20,
             plugin_memory_bytes_max: 64 << 20,
             plugin_table_elements_max: 100_000,
+            plugin_instances_max: 1_000,
+            plugin_parts_max: 128,
+            plugin_stack_bytes_max: 512 << 10,
             format_call_ms_max: 1_000,
             tool_call_ms_max: 10_000,
             plugin_copy_bytes_max: 4 << 20,

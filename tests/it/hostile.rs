@@ -235,7 +235,7 @@ fn four_gigabytes_of_definitions_are_not_copied() {
 fn a_stack_overflow_is_told_as_one() {
     render_fails(
         "stack_overflow",
-        "expected at most 512 KiB of stack, found more",
+        "expected at most 512 KiB of stack (plugin_stack_bytes_max), found more",
     );
 }
 

@@ -80,6 +80,8 @@ pub struct Usage {
     pub prefill_ms: f64,
     /// Milliseconds of all further steps.
     pub decode_ms: f64,
+    /// The part of `decode_ms` inside ONNX Runtime.
+    pub graph_ms: f64,
     /// What ran the graphs: `cpu`, `cuda:0`.
     pub provider: String,
 }

@@ -73,6 +73,9 @@ pub struct ChatOptions {
     pub tools: Vec<ToolSpec>,
     /// Tokens this chat may generate, tool rounds included. `None`: what the limits and the context allow.
     pub max_tokens: Option<usize>,
+    /// Token ids to choose in place of sampling, one list for each turn of the model: a recorded chat
+    /// runs again, through the same graphs, parser and tools. Where a list ends, sampling goes on.
+    pub replay: Vec<Vec<u32>>,
     /// Texts that end the answer when they appear in it; they are not part of it.
     pub stop: Vec<String>,
 }

@@ -12,7 +12,9 @@ use crate::tensor::Tensor;
 pub(crate) struct Job {
     pub prompt: Prompt,
     pub sampling: Sampling,
-    /// Never chosen.
+    /// Chosen in place of sampling, as far as they reach.
+    pub replay_ids: Vec<u32>,
+    /// Never sampled.
     pub suppressed_ids: Vec<u32>,
     /// End the sequence; the ending id is reported too.
     pub stop_ids: Vec<u32>,
@@ -39,8 +41,17 @@ pub(crate) enum Step {
     /// Always the last step of a job that did not fail.
     Ended {
         reason: EndReason,
-        decode_milliseconds: f64,
+        times: Times,
     },
+}
+
+/// How long a job's steps took, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// All steps after the prompt.
+    pub decode: f64,
+    /// The part of it inside ONNX Runtime.
+    pub graphs: f64,
 }
 
 /// Why a sequence ended.

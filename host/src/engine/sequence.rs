@@ -1,9 +1,9 @@
 //! One running sequence.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::job::{EndReason, Job, Step};
-use crate::error::{ErrorKind, Result};
+use super::job::{EndReason, Job, Step, Times};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Gemma, KvCache, LogitRows};
 use crate::sample::Sampler;
 use crate::tensor::Tensor;
@@ -15,99 +15,81 @@ pub(super) struct Sequence {
     sampler: Sampler,
     last_id: u32,
     token_count: usize,
-    decode_milliseconds: f64,
+    decode: Duration,
+    graphs: Duration,
 }
 
 impl Sequence {
     /// Runs the prompt and reports the first token. `None` when that was already all.
     pub fn start(model: &mut Gemma, job: Job) -> Option<Self> {
         let started = Instant::now();
-        let rows = if job.wants_logits {
-            LogitRows::All
-        } else {
-            LogitRows::Last
-        };
-        let prefilled = model.empty_cache().and_then(|mut cache| {
-            let logits = model.prefill(&job.prompt, &mut cache, rows, &job.control)?;
-            Ok((cache, logits))
-        });
-        let (cache, logits) = match prefilled {
+        let (cache, logits) = match prefill(model, &job) {
             Ok(prefilled) => prefilled,
             Err(error) => {
-                fail(&job, error, 0.0);
+                fail(&job, error, Times::default());
                 return None;
             }
         };
-        let sampler = Sampler::new(job.sampling, &job.suppressed_ids);
-        let mut sequence = Self {
-            job,
-            cache,
-            sampler,
-            last_id: 0,
-            token_count: 0,
-            decode_milliseconds: 0.0,
-        };
-        let next = last_row(&logits).to_vec();
-        let logits = sequence.job.wants_logits.then_some(logits);
-        let milliseconds = milliseconds_since(started);
-        let goes_on = sequence.report(Step::Prefilled {
-            milliseconds,
-            logits,
-        }) && sequence.choose(&next);
-        goes_on.then_some(sequence)
+        let sampler = Sampler::new(job.sampling, &job.suppressed_ids).replaying(&job.replay_ids);
+        let (decode, graphs) = (Duration::ZERO, Duration::ZERO);
+        let mut sequence = Self { job, cache, sampler, last_id: 0, token_count: 0, decode, graphs };
+        let wanted = sequence.job.wants_logits.then(|| logits.clone());
+        sequence.report(Step::Prefilled { milliseconds: milliseconds(started.elapsed()), logits: wanted });
+        let ended = sequence.choose(last_row(&logits));
+        sequence.goes_on(ended).then_some(sequence)
     }
 
     /// Runs one step. `false` when the sequence has ended.
     pub fn advance(&mut self, model: &mut Gemma) -> bool {
-        let started = Instant::now();
+        let (started, busy) = (Instant::now(), model.busy());
         let stepped = model.step(self.last_id, &mut self.cache, &self.job.control);
-        match stepped {
+        let ended = match stepped {
             Ok(logits) => {
-                let goes_on = self.report_logits(&logits) && self.choose(last_row(&logits));
-                self.decode_milliseconds += milliseconds_since(started);
-                goes_on
+                if self.job.wants_logits {
+                    self.report(Step::Logits(logits.clone()));
+                }
+                self.choose(last_row(&logits))
             }
             Err(error) => {
-                fail(&self.job, error, self.decode_milliseconds);
-                false
+                fail(&self.job, error, self.times());
+                return false;
             }
-        }
+        };
+        self.decode += started.elapsed();
+        self.graphs += model.busy() - busy;
+        self.goes_on(ended)
     }
 
-    fn choose(&mut self, logits: &[f32]) -> bool {
+    /// Chooses and reports the next token, or says why there is none.
+    fn choose(&mut self, logits: &[f32]) -> Option<EndReason> {
         if self.job.control.is_cancelled() {
-            return self.end(EndReason::Cancelled);
+            return Some(EndReason::Cancelled);
         }
         if self.token_count >= self.job.tokens_max {
-            return self.end(EndReason::Length);
+            return Some(EndReason::Length);
         }
         self.last_id = self.sampler.next(logits);
         self.token_count += 1;
         if !self.report(Step::Token(self.last_id)) {
-            return false;
+            return Some(EndReason::Cancelled);
         }
         if self.job.stop_ids.contains(&self.last_id) {
-            return self.end(EndReason::Stop);
+            return Some(EndReason::Stop);
         }
         // Without logits to report, the step after the last token would be for nothing.
         let is_last = self.token_count >= self.job.tokens_max && !self.job.wants_logits;
-        if is_last {
-            self.end(EndReason::Length)
-        } else {
-            true
+        is_last.then_some(EndReason::Length)
+    }
+
+    fn goes_on(&self, ended: Option<EndReason>) -> bool {
+        if let Some(reason) = ended {
+            self.report(Step::Ended { reason, times: self.times() });
         }
+        ended.is_none()
     }
 
-    fn end(&self, reason: EndReason) -> bool {
-        self.report(Step::Ended {
-            reason,
-            decode_milliseconds: self.decode_milliseconds,
-        });
-        false
-    }
-
-    fn report_logits(&self, logits: &Tensor<f32>) -> bool {
-        !self.job.wants_logits || self.report(Step::Logits(logits.clone()))
+    fn times(&self) -> Times {
+        Times { decode: milliseconds(self.decode), graphs: milliseconds(self.graphs) }
     }
 
     /// `false` when nobody listens any more.
@@ -116,12 +98,16 @@ impl Sequence {
     }
 }
 
-fn fail(job: &Job, error: crate::error::Error, decode_milliseconds: f64) {
-    let step: Result<Step> = match error.kind() {
-        ErrorKind::Cancelled => Ok(Step::Ended {
-            reason: EndReason::Cancelled,
-            decode_milliseconds,
-        }),
+fn prefill(model: &mut Gemma, job: &Job) -> Result<(KvCache, Tensor<f32>)> {
+    let rows = if job.wants_logits { LogitRows::All } else { LogitRows::Last };
+    let mut cache = model.empty_cache()?;
+    let logits = model.prefill(&job.prompt, &mut cache, rows, &job.control)?;
+    Ok((cache, logits))
+}
+
+fn fail(job: &Job, error: Error, times: Times) {
+    let step = match error.kind() {
+        ErrorKind::Cancelled => Ok(Step::Ended { reason: EndReason::Cancelled, times }),
         _ => Err(error),
     };
     // The caller may have gone; then nobody needs to know.
@@ -132,6 +118,6 @@ fn last_row(logits: &Tensor<f32>) -> &[f32] {
     logits.row(logits.row_count() - 1)
 }
 
-fn milliseconds_since(started: Instant) -> f64 {
-    started.elapsed().as_secs_f64() * 1e3
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }

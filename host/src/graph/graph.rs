@@ -1,6 +1,7 @@
 //! A graph that can be run.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, RunOptions, Session, SessionInputValue};
@@ -22,6 +23,7 @@ pub struct Graph {
     providers: Vec<Provider>,
     // Only with a device: without one, a plain run is the shorter way.
     binding: Option<Binding>,
+    busy: Duration,
 }
 
 /// Where each output goes.
@@ -55,6 +57,7 @@ impl Graph {
             outputs,
             providers,
             binding,
+            busy: Duration::ZERO,
         })
     }
 
@@ -78,6 +81,11 @@ impl Graph {
         &self.subject
     }
 
+    /// The time that all runs so far spent inside ONNX Runtime.
+    pub fn busy(&self) -> Duration {
+        self.busy
+    }
+
     /// Runs it once. Every input has to be there, in any order.
     ///
     /// # Errors
@@ -86,6 +94,7 @@ impl Graph {
     pub fn run(&mut self, inputs: &[(&str, &Value)], control: &RunControl) -> Result<Outputs> {
         let options = control.options(|| self.subject.clone())?;
         let fed = in_order(&self.subject, &self.inputs, inputs)?;
+        let started = Instant::now();
         let values = match &mut self.binding {
             None => run_plainly(&mut self.session, &fed, options),
             Some(binding) => binding.run(
@@ -96,6 +105,7 @@ impl Graph {
                 options,
             ),
         };
+        self.busy += started.elapsed();
         match values {
             Ok(values) => Outputs::new(&self.subject, &self.outputs, values),
             Err(_) if control.is_cancelled() => Err(Error::cancelled(&self.subject)),

@@ -16,6 +16,8 @@ pub struct BundleConfig {
     pub size: &'static str,
     /// Width of the embeddings.
     pub hidden_size: usize,
+    /// How many token ids there are.
+    pub vocab_size: usize,
     /// Decoder layers, those that share keys and values included.
     pub layers: usize,
     /// Tokens of prompt and answer together.
@@ -70,6 +72,7 @@ impl BundleConfig {
             model_type: config.text("model_type").unwrap_or_default(),
             size: size_name(&text),
             hidden_size: text.required("hidden_size")?,
+            vocab_size: text.required("vocab_size")?,
             layers: text.required("num_hidden_layers")?,
             context_tokens: text.number("max_position_embeddings").unwrap_or(131_072),
             sliding_window: text.number("sliding_window").unwrap_or(512),

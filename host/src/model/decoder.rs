@@ -13,13 +13,6 @@ pub(crate) struct KvCache {
     token_count: usize,
 }
 
-impl KvCache {
-    /// How many tokens it holds.
-    pub fn token_count(&self) -> usize {
-        self.token_count
-    }
-}
-
 /// Of which positions logits are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogitRows {

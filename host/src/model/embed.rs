@@ -35,6 +35,10 @@ impl Embedder {
         }
     }
 
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     /// Embeds `ids` and lays soft tokens over them.
     ///
     /// Ids at soft places have to be the padding id already: the reference looks up padding there for

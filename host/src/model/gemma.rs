@@ -1,5 +1,7 @@
 //! The loaded model: four graphs and the order in which they run.
 
+use std::time::Duration;
+
 use super::bundle::{Bundle, DtypeChoice, GraphRole};
 use super::decoder::{Decoder, KvCache, LogitRows};
 use super::embed::{Embedder, SoftRows};
@@ -82,6 +84,13 @@ impl Gemma {
             .map(ToString::to_string)
             .collect();
         names.join(",")
+    }
+
+    /// The time that all runs so far spent inside ONNX Runtime.
+    pub fn busy(&self) -> Duration {
+        let encoders = self.vision.iter().chain(&self.audio);
+        let text = [self.embedder.graph(), self.decoder.graph()];
+        text.into_iter().chain(encoders).map(Graph::busy).sum()
     }
 
     /// A cache for a new sequence.

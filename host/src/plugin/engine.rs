@@ -19,13 +19,6 @@ use crate::limits::Limits;
 /// How often a running guest looks at its deadline and its interrupt.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Stack of one guest call. Compiled code's own frames; a Rust guest's shadow stack is part of its memory.
-pub(super) const STACK_BYTES: usize = 512 << 10;
-
-/// Instances of chat formats that live at one time: one per parsed sequence, one per prompt being rendered.
-/// Costs address space, not memory, until it is used.
-pub(super) const INSTANCES_MAX: u32 = 1_000;
-
 /// Compiles and runs plugins. Cheap to clone; everything loaded through it keeps it alive.
 ///
 /// Chat formats and tools have an engine each: formats are called for every token and get preallocated
@@ -53,7 +46,7 @@ impl Engines {
     /// `Io` when the machine refuses the address space or the thread.
     pub fn new(limits: &Limits, cache: Option<PathBuf>) -> Result<Self> {
         let pure = engine(&pure_config(limits))?;
-        let tools = engine(&common_config())?;
+        let tools = engine(&common_config(limits))?;
         let ticker = Ticker::start(vec![pure.clone(), tools.clone()])?;
         let cache = cache.and_then(Cache::open);
         let inner = Inner {
@@ -118,12 +111,12 @@ fn engine(config: &Config) -> Result<Engine> {
     })
 }
 
-fn common_config() -> Config {
+fn common_config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // Costs a third of a microsecond per call, and nothing here needs it.
     config.concurrency_support(false);
-    config.max_wasm_stack(STACK_BYTES);
+    config.max_wasm_stack(limits.plugin_stack_bytes_max);
     config.memory_init_cow(true);
     config.wasm_memory64(false);
     // Its results may differ between machines.
@@ -135,14 +128,15 @@ fn common_config() -> Config {
 
 /// For guests that only compute: preallocated, and the same bits everywhere.
 fn pure_config(limits: &Limits) -> Config {
+    let count = limits.plugin_instances_max;
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(INSTANCES_MAX)
-        .total_core_instances(INSTANCES_MAX * 4)
-        .total_memories(INSTANCES_MAX)
-        .total_tables(INSTANCES_MAX * 4)
+    pool.total_component_instances(count)
+        .total_core_instances(count.saturating_mul(4))
+        .total_memories(count)
+        .total_tables(count.saturating_mul(4))
         .max_memory_size(limits.plugin_memory_bytes_max)
         .table_elements(limits.plugin_table_elements_max);
-    let mut config = common_config();
+    let mut config = common_config(limits);
     config.allocation_strategy(pool);
     config.cranelift_nan_canonicalization(true);
     config

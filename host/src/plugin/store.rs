@@ -5,16 +5,13 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline};
 
-use super::engine::{Engines, INSTANCES_MAX, STACK_BYTES};
+use super::engine::Engines;
 use super::interrupt::Interrupt;
 use super::log::{LogBuffer, printable};
 use super::subject;
 use super::world::World;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
-
-/// Parts of one instance. Interpreters split themselves into dozens; each costs the host bookkeeping.
-const PARTS_MAX: usize = 128;
 
 /// The bounds and the name that all stores of one plugin share.
 #[derive(Clone, Debug)]
@@ -104,14 +101,14 @@ impl Sandbox {
             return Error::limit(
                 "plugin_instances_max",
                 self.subject(),
-                INSTANCES_MAX,
+                self.limits().plugin_instances_max,
                 "one more",
             );
         }
         let mut detail = match error.downcast_ref::<Stop>() {
             Some(Stop::Cancelled) => return Error::cancelled(self.subject()),
             Some(stop) => self.overrun(*stop),
-            None => trap(&error).unwrap_or_else(|| self.refusal(&error)),
+            None => trap(&error, self.limits()).unwrap_or_else(|| self.refusal(&error)),
         };
         if let Some(tail) = log.tail() {
             detail.push_str("; its log ends: ");
@@ -194,15 +191,15 @@ impl State {
 }
 
 /// What a guest's trap means to its author.
-fn trap(error: &wasmtime::Error) -> Option<String> {
+fn trap(error: &wasmtime::Error, limits: &Limits) -> Option<String> {
     let trap = error.downcast_ref::<Trap>()?;
-    let kib = STACK_BYTES >> 10;
+    let kib = limits.plugin_stack_bytes_max >> 10;
     Some(match trap {
         Trap::UnreachableCodeReached => {
             "panicked (it reached an unreachable instruction)".to_owned()
         }
         Trap::StackOverflow => {
-            format!("expected at most {kib} KiB of stack, found more; it recurses too deep")
+            format!("expected at most {kib} KiB of stack (plugin_stack_bytes_max), found more; it recurses too deep")
         }
         Trap::MemoryOutOfBounds => {
             "reached outside its memory (a stack overflow may look so)".to_owned()
@@ -238,6 +235,7 @@ struct Bounds {
     memory_bytes: usize,
     memory_bytes_max: usize,
     table_elements_max: usize,
+    parts_max: usize,
 }
 
 impl Bounds {
@@ -246,6 +244,7 @@ impl Bounds {
             memory_bytes: 0,
             memory_bytes_max: limits.plugin_memory_bytes_max,
             table_elements_max: limits.plugin_table_elements_max,
+            parts_max: limits.plugin_parts_max,
         }
     }
 }
@@ -283,14 +282,14 @@ impl ResourceLimiter for Bounds {
     }
 
     fn instances(&self) -> usize {
-        PARTS_MAX
+        self.parts_max
     }
 
     fn tables(&self) -> usize {
-        PARTS_MAX
+        self.parts_max
     }
 
     fn memories(&self) -> usize {
-        PARTS_MAX
+        self.parts_max
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Chat {
     added: SharedMessages,
     usage: Usage,
     call_count: usize,
+    /// Turns of the model that are over.
+    turn_count: usize,
 }
 
 impl Chat {
@@ -56,6 +58,7 @@ impl Chat {
             added,
             usage,
             call_count,
+            turn_count: 0,
         }
     }
 
@@ -108,6 +111,7 @@ impl Chat {
         )?;
         let steps = self.submit(rendered)?;
         let reason = self.follow(&steps, &mut turn)?;
+        self.turn_count += 1;
         let rest = turn.finish(reason)?;
         self.send(rest)?;
         self.call_count = turn.call_count();
@@ -123,6 +127,7 @@ impl Chat {
         self.inner.engine.submit(Job {
             prompt: rendered.prompt,
             sampling: self.options.sampling.unwrap_or(config.sampling),
+            replay_ids: self.options.replay.get(self.turn_count).cloned().unwrap_or_default(),
             suppressed_ids,
             stop_ids: self.stop_ids(),
             tokens_max: self.tokens_left().min(room),
@@ -169,11 +174,9 @@ impl Chat {
                     }
                 }
                 Step::Logits(_) => {}
-                Step::Ended {
-                    reason,
-                    decode_milliseconds,
-                } => {
-                    self.usage.decode_ms += decode_milliseconds;
+                Step::Ended { reason, times } => {
+                    self.usage.decode_ms += times.decode;
+                    self.usage.graph_ms += times.graphs;
                     return Ok(finish_reason(reason));
                 }
             }

@@ -47,12 +47,7 @@ pub struct Generated {
 }
 
 pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> {
-    if request.ids.is_empty() {
-        return Err(Error::invalid(
-            "prompt",
-            "expected at least one token, found none",
-        ));
-    }
+    check_ids(&request.ids, inner.bundle.config().vocab_size)?;
     check_length(request.ids.len(), inner)?;
     let (wants_logits, prompt_tokens) = (request.logits, request.ids.len());
     let steps = submit(inner, request)?;
@@ -61,6 +56,17 @@ pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> 
     generated.usage.prompt_tokens = prompt_tokens;
     generated.usage.provider.clone_from(&inner.info.provider);
     Ok(generated)
+}
+
+fn check_ids(ids: &[u32], vocab_size: usize) -> Result<()> {
+    if ids.is_empty() {
+        return Err(Error::invalid("prompt", "expected at least one token, found none"));
+    }
+    let unknown = ids.iter().find(|id| **id as usize >= vocab_size);
+    unknown.map_or(Ok(()), |id| {
+        let detail = format!("expected ids below {vocab_size}, the model's vocabulary, found {id}");
+        Err(Error::invalid("prompt", detail))
+    })
 }
 
 fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Step>>> {
@@ -74,6 +80,7 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
             media,
         },
         sampling: request.sampling.unwrap_or(config.sampling),
+        replay_ids: Vec::new(),
         suppressed_ids: config.suppressed_ids.clone(),
         stop_ids: if request.ignore_eos {
             Vec::new()
@@ -159,12 +166,10 @@ fn collect(steps: &Receiver<Result<Step>>, wants_logits: bool) -> Result<Generat
                 vocab = row.row_len();
                 rows.extend(row.into_data());
             }
-            Step::Ended {
-                reason,
-                decode_milliseconds,
-            } => {
+            Step::Ended { reason, times } => {
                 generated.reason = finish_reason(reason);
-                generated.usage.decode_ms = decode_milliseconds;
+                generated.usage.decode_ms = times.decode;
+                generated.usage.graph_ms = times.graphs;
                 generated.usage.output_tokens = generated.ids.len();
                 let count = rows.len().checked_div(vocab).unwrap_or(0);
                 generated.logits_decode = wants_logits

@@ -1,8 +1,10 @@
 //! The chain: suppress, temperature, top-k, top-p, min-p, draw. The order is the reference's
 //! (transformers 5.23, `generation/utils.py`).
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 
 use super::filters::{self, Candidate};
 use crate::chat::Sampling;
@@ -14,6 +16,7 @@ pub(crate) struct Sampler {
     /// By id; ids past its end are allowed.
     suppressed: Vec<bool>,
     random: ChaCha8Rng,
+    replay: VecDeque<u32>,
 }
 
 impl Sampler {
@@ -26,17 +29,22 @@ impl Sampler {
         }
         let random = match sampling.seed {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
-            None => ChaCha8Rng::from_os_rng(),
+            None => rand::make_rng(),
         };
-        Self {
-            sampling,
-            suppressed,
-            random,
-        }
+        Self { sampling, suppressed, random, replay: VecDeque::new() }
+    }
+
+    /// The same sampler, which first chooses these.
+    pub fn replaying(mut self, ids: &[u32]) -> Self {
+        self.replay.extend(ids);
+        self
     }
 
     /// The next token. `logits` holds one value per token, soft-capped by the graph; NaN is never chosen.
     pub fn next(&mut self, logits: &[f32]) -> u32 {
+        if let Some(id) = self.replay.pop_front() {
+            return id;
+        }
         if self.sampling.temperature <= 0.0 {
             return self.likeliest(logits);
         }
