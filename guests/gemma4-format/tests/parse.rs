@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use support::parse::{Outcome, Stream, markers};
 
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
     ("text", include_str!("parse/text.jsonl")),
     ("thought", include_str!("parse/thought.jsonl")),
     ("prefix", include_str!("parse/prefix.jsonl")),
@@ -15,6 +15,8 @@ const GROUPS: [(&str, &str); 7] = [
     ("typed", include_str!("parse/typed.jsonl")),
     ("repair", include_str!("parse/repair.jsonl")),
     ("malformed", include_str!("parse/malformed.jsonl")),
+    // Named after the issues of other engines that the cases come from.
+    ("issues", include_str!("parse/issues.jsonl")),
 ];
 
 static CASES: LazyLock<Vec<(String, Value)>> = LazyLock::new(read_cases);
