@@ -6,7 +6,7 @@
 //! `linker = "wasm-component-ld"` for that target in `.cargo/config.toml`; what comes out is a component.
 //!
 //! ```
-//! use lapidary_guest::{JsonSchema, Tool, ToolResult, export_tool};
+//! use lapidary_guest::{JsonSchema, Tool, ToolResult, export_tool, schemars};
 //! use serde::Deserialize;
 //!
 //! #[derive(Deserialize, JsonSchema)]
