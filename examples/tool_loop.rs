@@ -8,9 +8,14 @@ use lapidary::{ChatOptions, Event, Runtime, onnxruntime};
 
 fn main() -> anyhow::Result<()> {
     onnxruntime::locate_or_fetch(&mut |line| eprintln!("{line}"))?;
-    let question = std::env::args().nth(1).unwrap_or_else(|| "What is 17 times 23?".to_owned());
+    let question = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "What is 17 times 23?".to_owned());
     let runtime = Runtime::builder().builtin_tools().build()?;
-    let options = ChatOptions { max_tokens: Some(128), ..ChatOptions::default() };
+    let options = ChatOptions {
+        max_tokens: Some(128),
+        ..ChatOptions::default()
+    };
     for event in runtime.chat(question.as_str(), options)? {
         match event? {
             Event::Thought { text } => println!("thinks: {text}"),

@@ -4,7 +4,9 @@
 //! cargo run --example transcribe -- speech.wav
 //! ```
 
-use lapidary::{ChatOptions, Conversation, Media, Message, Part, Role, Runtime, Sampling, onnxruntime};
+use lapidary::{
+    ChatOptions, Conversation, Media, Message, Part, Role, Runtime, Sampling, onnxruntime,
+};
 
 /// In the words that Gemma 4 was trained with, the text before the recording.
 const PROMPT: &str = "Transcribe the following speech segment in its original language. \
@@ -15,7 +17,9 @@ const PROMPT: &str = "Transcribe the following speech segment in its original la
 
 fn main() -> anyhow::Result<()> {
     onnxruntime::locate_or_fetch(&mut |line| eprintln!("{line}"))?;
-    let file = std::env::args().nth(1).unwrap_or_else(|| sample().to_owned());
+    let file = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| sample().to_owned());
     let recording = Media::audio(std::fs::read(file)?);
     let parts = vec![Part::Text(PROMPT.to_owned()), Part::Media(recording)];
     let runtime = Runtime::builder().build()?;
@@ -30,5 +34,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn sample() -> &'static str {
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tiny/reference/test.wav")
+    concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../models/tiny/reference/test.wav"
+    )
 }

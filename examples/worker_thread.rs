@@ -27,7 +27,10 @@ fn main() -> anyhow::Result<()> {
 
 /// The answer, or what there is of it after two seconds.
 fn ask(runtime: &Runtime, question: &str) -> lapidary::Result<String> {
-    let options = ChatOptions { max_tokens: Some(32), ..ChatOptions::default() };
+    let options = ChatOptions {
+        max_tokens: Some(32),
+        ..ChatOptions::default()
+    };
     let mut chat = runtime.chat(question, options)?;
     let cancel = chat.cancel_handle();
     thread::spawn(move || {

@@ -7,8 +7,8 @@
 use std::time::{Duration, Instant};
 
 use lapidary::{
-    ChatOptions, Engines, Event, Format, GenerateRequest, Interrupt, Limits, Runtime, Sampling, Segment, TokenPiece,
-    onnxruntime,
+    ChatOptions, Engines, Event, Format, GenerateRequest, Interrupt, Limits, Runtime, Sampling,
+    Segment, TokenPiece, onnxruntime,
 };
 
 fn main() -> lapidary::Result<()> {
@@ -32,8 +32,13 @@ fn cold_start(cache: &std::path::Path) -> lapidary::Result<()> {
     for _ in 0..11 {
         let started = Instant::now();
         let runtime = builder(cache).build()?;
-        let options = ChatOptions { replay: vec![hello(&runtime)?], ..ChatOptions::default() };
-        let first = runtime.chat("Hello!", options)?.find(|event| matches!(event, Ok(Event::Text { .. })));
+        let options = ChatOptions {
+            replay: vec![hello(&runtime)?],
+            ..ChatOptions::default()
+        };
+        let first = runtime
+            .chat("Hello!", options)?
+            .find(|event| matches!(event, Ok(Event::Text { .. })));
         times.push(started.elapsed());
         first.expect("an event")?;
     }
@@ -42,7 +47,9 @@ fn cold_start(cache: &std::path::Path) -> lapidary::Result<()> {
 }
 
 fn hello(runtime: &Runtime) -> lapidary::Result<Vec<u32>> {
-    runtime.tokenizer().encode(&[Segment::Control("Hello there, how are you?<turn|>")])
+    runtime
+        .tokenizer()
+        .encode(&[Segment::Control("Hello there, how are you?<turn|>")])
 }
 
 /// A decode step of the engine, sampling and the hand-over between threads included, beside the time that
@@ -50,7 +57,9 @@ fn hello(runtime: &Runtime) -> lapidary::Result<Vec<u32>> {
 fn decode_step(runtime: &Runtime) -> lapidary::Result<()> {
     const STEPS: usize = 512;
     let request = GenerateRequest {
-        ids: runtime.tokenizer().encode(&[Segment::Control("<bos><|turn>user\nHello<turn|>\n")])?,
+        ids: runtime
+            .tokenizer()
+            .encode(&[Segment::Control("<bos><|turn>user\nHello<turn|>\n")])?,
         sampling: Some(Sampling::greedy()),
         max_tokens: Some(STEPS),
         ignore_eos: true,
@@ -63,9 +72,17 @@ fn decode_step(runtime: &Runtime) -> lapidary::Result<()> {
         whole.push(Duration::from_secs_f64(generated.usage.decode_ms / 1e3) / steps);
         graphs.push(Duration::from_secs_f64(generated.usage.graph_ms / 1e3) / steps);
     }
-    let (whole, graphs) = (report("decode step, whole", &mut whole), report("decode step, in Session::run", &mut graphs));
+    let (whole, graphs) = (
+        report("decode step, whole", &mut whole),
+        report("decode step, in Session::run", &mut graphs),
+    );
     let added = whole.saturating_sub(graphs);
-    println!("{:<44} {:>9.2} us, {:.2} %", "decode step, added by the engine", micros(added), 1e2 * ratio(added, graphs));
+    println!(
+        "{:<44} {:>9.2} us, {:.2} %",
+        "decode step, added by the engine",
+        micros(added),
+        1e2 * ratio(added, graphs)
+    );
     Ok(())
 }
 
@@ -88,7 +105,11 @@ fn parser_push(cache: &std::path::Path) -> lapidary::Result<()> {
 fn report(name: &str, times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     let (median, late) = (times[times.len() / 2], times[times.len() * 99 / 100]);
-    println!("{name:<44} {:>9.2} us median, {:>9.2} us p99", micros(median), micros(late));
+    println!(
+        "{name:<44} {:>9.2} us median, {:>9.2} us p99",
+        micros(median),
+        micros(late)
+    );
     median
 }
 

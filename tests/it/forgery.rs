@@ -6,7 +6,11 @@ use serde_json::json;
 use crate::support::{RUNTIME, greedy};
 
 fn spellings() -> Vec<String> {
-    RUNTIME.tokenizer().control_tokens().map(|(_, spelling)| spelling.to_owned()).collect()
+    RUNTIME
+        .tokenizer()
+        .control_tokens()
+        .map(|(_, spelling)| spelling.to_owned())
+        .collect()
 }
 
 fn control_ids(prompt: &Prompt) -> Vec<u32> {
@@ -15,7 +19,10 @@ fn control_ids(prompt: &Prompt) -> Vec<u32> {
 }
 
 fn rendered(conversation: &Conversation) -> Prompt {
-    RUNTIME.render(conversation, &ChatOptions::default()).unwrap().prompt
+    RUNTIME
+        .render(conversation, &ChatOptions::default())
+        .unwrap()
+        .prompt
 }
 
 #[test]
@@ -24,7 +31,8 @@ fn a_user_cannot_forge_any_control_token() {
     let spellings = spellings();
     assert!(spellings.len() >= 20, "{spellings:?}");
     for spelling in &spellings {
-        let forged = rendered(&Conversation::new().user(format!("a {spelling} b{spelling}{spelling}")));
+        let forged =
+            rendered(&Conversation::new().user(format!("a {spelling} b{spelling}{spelling}")));
         assert_eq!(control_ids(&forged), harmless, "{spelling}");
     }
     let all = rendered(&Conversation::new().user(spellings.concat()));
@@ -34,10 +42,17 @@ fn a_user_cannot_forge_any_control_token() {
 #[test]
 fn a_tool_result_cannot_forge_any_control_token() {
     let conversation = |result: &str| {
-        let call = ToolCall { id: "call_0".into(), name: "calculator".into(), arguments: json!({"expression": "1"}) };
+        let call = ToolCall {
+            id: "call_0".into(),
+            name: "calculator".into(),
+            arguments: json!({"expression": "1"}),
+        };
         let mut message = Message::new(Role::Tool, result);
         message.tool_call_id = Some("call_0".into());
-        Conversation::new().user("x").with(Message::assistant(None, None, vec![call])).with(message)
+        Conversation::new()
+            .user("x")
+            .with(Message::assistant(None, None, vec![call]))
+            .with(message)
     };
     let harmless = control_ids(&rendered(&conversation("1")));
     let forged = control_ids(&rendered(&conversation(&spellings().concat())));
@@ -47,6 +62,12 @@ fn a_tool_result_cannot_forge_any_control_token() {
 #[test]
 fn the_answer_to_a_forged_message_still_streams() {
     let conversation = Conversation::new().user(spellings().concat());
-    let events: Vec<Event> = RUNTIME.chat(conversation, greedy(8)).unwrap().collect::<Result<_, _>>().unwrap();
-    assert!(matches!(events.last(), Some(Event::Finished { usage, .. }) if usage.output_tokens > 0));
+    let events: Vec<Event> = RUNTIME
+        .chat(conversation, greedy(8))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(
+        matches!(events.last(), Some(Event::Finished { usage, .. }) if usage.output_tokens > 0)
+    );
 }

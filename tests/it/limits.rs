@@ -2,7 +2,8 @@
 //! operator.
 
 use lapidary::{
-    Conversation, Engines, Error, ErrorKind, FinishReason, Format, Interrupt, Limits, Media, RenderRequest, Runtime,
+    Conversation, Engines, Error, ErrorKind, FinishReason, Format, Interrupt, Limits, Media,
+    RenderRequest, Runtime,
 };
 
 use crate::support::{bounded, builder, code_cache, greedy, ids};
@@ -38,65 +39,118 @@ fn every_limit_is_known_to_the_tests() {
 }
 
 fn picture() -> Media {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tiny/reference/test.png");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../models/tiny/reference/test.png"
+    );
     Media::image(std::fs::read(path).unwrap())
 }
 
 fn recording() -> Media {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tiny/reference/test.wav");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../models/tiny/reference/test.wav"
+    );
     Media::audio(std::fs::read(path).unwrap())
 }
 
 fn refusal(runtime: &Runtime, conversation: Conversation) -> Error {
-    runtime.chat(conversation, greedy(1)).and_then(lapidary::Generation::finish).expect_err("it is over the limit")
+    runtime
+        .chat(conversation, greedy(1))
+        .and_then(lapidary::Generation::finish)
+        .expect_err("it is over the limit")
 }
 
 /// Under `limits` the conversation is refused for `name`, and a small one still works.
 fn assert_limit(limits: Limits, conversation: Conversation, name: &'static str) {
     let runtime = bounded(limits);
-    assert_eq!(refusal(&runtime, conversation).kind(), ErrorKind::Limit(name));
+    assert_eq!(
+        refusal(&runtime, conversation).kind(),
+        ErrorKind::Limit(name)
+    );
     assert!(runtime.chat("a", greedy(1)).unwrap().finish().is_ok());
 }
 
 #[test]
 fn messages_max() {
-    let limits = Limits { messages_max: 1, ..Limits::default() };
-    assert_limit(limits, Conversation::new().system("b").user("a"), "messages_max");
+    let limits = Limits {
+        messages_max: 1,
+        ..Limits::default()
+    };
+    assert_limit(
+        limits,
+        Conversation::new().system("b").user("a"),
+        "messages_max",
+    );
 }
 
 #[test]
 fn text_bytes_max() {
-    let limits = Limits { text_bytes_max: 3, ..Limits::default() };
+    let limits = Limits {
+        text_bytes_max: 3,
+        ..Limits::default()
+    };
     assert_limit(limits, "four".into(), "text_bytes_max");
 }
 
 #[test]
 fn media_count_max() {
-    let limits = Limits { media_count_max: 1, ..Limits::default() };
-    assert_limit(limits, Conversation::new().user_with([picture(), picture()], "a"), "media_count_max");
+    let limits = Limits {
+        media_count_max: 1,
+        ..Limits::default()
+    };
+    assert_limit(
+        limits,
+        Conversation::new().user_with([picture(), picture()], "a"),
+        "media_count_max",
+    );
 }
 
 #[test]
 fn media_bytes_max() {
-    let limits = Limits { media_bytes_max: 100, ..Limits::default() };
-    assert_limit(limits, Conversation::new().user_with([picture()], "a"), "media_bytes_max");
+    let limits = Limits {
+        media_bytes_max: 100,
+        ..Limits::default()
+    };
+    assert_limit(
+        limits,
+        Conversation::new().user_with([picture()], "a"),
+        "media_bytes_max",
+    );
 }
 
 #[test]
 fn image_pixels_max() {
-    let limits = Limits { image_pixels_max: 100, ..Limits::default() };
-    assert_limit(limits, Conversation::new().user_with([picture()], "a"), "image_pixels_max");
+    let limits = Limits {
+        image_pixels_max: 100,
+        ..Limits::default()
+    };
+    assert_limit(
+        limits,
+        Conversation::new().user_with([picture()], "a"),
+        "image_pixels_max",
+    );
 }
 
 #[test]
 fn audio_seconds_max() {
-    let limits = Limits { audio_seconds_max: 0, ..Limits::default() };
-    assert_limit(limits, Conversation::new().user_with([recording()], "a"), "audio_seconds_max");
+    let limits = Limits {
+        audio_seconds_max: 0,
+        ..Limits::default()
+    };
+    assert_limit(
+        limits,
+        Conversation::new().user_with([recording()], "a"),
+        "audio_seconds_max",
+    );
 }
 
 #[test]
 fn prompt_tokens_max() {
-    let limits = Limits { prompt_tokens_max: 40, ..Limits::default() };
+    let limits = Limits {
+        prompt_tokens_max: 40,
+        ..Limits::default()
+    };
     let runtime = builder().limits(limits).build().unwrap();
     let kind = refusal(&runtime, "word ".repeat(50).as_str().into()).kind();
     assert_eq!(kind, ErrorKind::Limit("prompt_tokens_max"));
@@ -105,22 +159,45 @@ fn prompt_tokens_max() {
 
 #[test]
 fn new_tokens_max() {
-    let runtime = bounded(Limits { new_tokens_max: 3, ..Limits::default() });
-    let options = lapidary::ChatOptions { replay: vec![ids("one two three four five six")], ..Default::default() };
+    let runtime = bounded(Limits {
+        new_tokens_max: 3,
+        ..Limits::default()
+    });
+    let options = lapidary::ChatOptions {
+        replay: vec![ids("one two three four five six")],
+        ..Default::default()
+    };
     let reply = runtime.chat("a", options).unwrap().finish().unwrap();
-    assert_eq!((reply.reason, reply.usage.output_tokens), (FinishReason::Length, 3));
+    assert_eq!(
+        (reply.reason, reply.usage.output_tokens),
+        (FinishReason::Length, 3)
+    );
 }
 
 #[test]
 fn sequences_max() {
-    let runtime = bounded(Limits { sequences_max: 1, ..Limits::default() });
-    let both: Vec<_> = (0..2).map(|_| runtime.chat("a", greedy(8)).unwrap()).collect();
-    assert!(both.into_iter().all(|generation| generation.finish().is_ok()));
+    let runtime = bounded(Limits {
+        sequences_max: 1,
+        ..Limits::default()
+    });
+    let both: Vec<_> = (0..2)
+        .map(|_| runtime.chat("a", greedy(8)).unwrap())
+        .collect();
+    assert!(
+        both.into_iter()
+            .all(|generation| generation.finish().is_ok())
+    );
 }
 
 #[test]
 fn component_bytes_max() {
-    let error = builder().limits(Limits { component_bytes_max: 1_000, ..Limits::default() }).build().unwrap_err();
+    let error = builder()
+        .limits(Limits {
+            component_bytes_max: 1_000,
+            ..Limits::default()
+        })
+        .build()
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit("component_bytes_max"));
 }
 
@@ -139,19 +216,28 @@ fn assert_plugin_refused(limits: Limits, name: &str) {
 
 #[test]
 fn plugin_memory_bytes_max() {
-    let limits = Limits { plugin_memory_bytes_max: 64 << 10, ..Limits::default() };
+    let limits = Limits {
+        plugin_memory_bytes_max: 64 << 10,
+        ..Limits::default()
+    };
     assert_plugin_refused(limits, "plugin_memory_bytes_max");
 }
 
 #[test]
 fn plugin_copy_bytes_max() {
-    let limits = Limits { plugin_copy_bytes_max: 16, ..Limits::default() };
+    let limits = Limits {
+        plugin_copy_bytes_max: 16,
+        ..Limits::default()
+    };
     assert_plugin_refused(limits, "plugin_copy_bytes_max");
 }
 
 #[test]
 fn plugin_instances_max() {
-    let limits = Limits { plugin_instances_max: 1, ..Limits::default() };
+    let limits = Limits {
+        plugin_instances_max: 1,
+        ..Limits::default()
+    };
     let engines = Engines::new(&limits, Some(code_cache())).unwrap();
     let format = Format::builtin(&engines).unwrap();
     let open = format.parser(&[], &[], &Interrupt::new()).unwrap();
@@ -163,9 +249,16 @@ fn plugin_instances_max() {
 
 #[test]
 fn tool_result_bytes_max() {
-    let runtime = bounded(Limits { tool_result_bytes_max: 2, ..Limits::default() });
-    let turn = "<|tool_call>call:calculator{expression:<|\"|>17*23<|\"|>}<tool_call|><|tool_response>";
-    let options = lapidary::ChatOptions { replay: vec![ids(turn)], ..Default::default() };
+    let runtime = bounded(Limits {
+        tool_result_bytes_max: 2,
+        ..Limits::default()
+    });
+    let turn =
+        "<|tool_call>call:calculator{expression:<|\"|>17*23<|\"|>}<tool_call|><|tool_response>";
+    let options = lapidary::ChatOptions {
+        replay: vec![ids(turn)],
+        ..Default::default()
+    };
     let error = runtime.chat("a", options).unwrap().finish().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit("tool_result_bytes_max"));
 }

@@ -19,7 +19,14 @@ fn floats(name: &str) -> Option<Vec<f32>> {
     let (_, tensors) = lapidary_tiny::reference();
     let tensors = SafeTensors::deserialize(tensors).unwrap();
     let bytes = tensors.tensor(name).ok()?.data();
-    Some(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    Some(
+        bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect(),
+    )
 }
 
 fn ids(value: &Value) -> Vec<u32> {
@@ -32,12 +39,19 @@ fn media(case: &Value) -> Vec<Media> {
         let names = case[key].as_array().unwrap().iter();
         names.map(|name| std::fs::read(format!("{folder}{}", name.as_str().unwrap())).unwrap())
     };
-    files("images").map(Media::image).chain(files("audio").map(Media::audio)).collect()
+    files("images")
+        .map(Media::image)
+        .chain(files("audio").map(Media::audio))
+        .collect()
 }
 
 fn difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
-    found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max)
+    found
+        .iter()
+        .zip(expected)
+        .map(|(found, expected)| (found - expected).abs())
+        .fold(0.0, f32::max)
 }
 
 #[test]
@@ -61,8 +75,14 @@ fn ids_and_logits_equal_pytorch_for_text_images_and_audio() {
         let prefill = generated.logits_prefill.unwrap();
         let last = prefill.row(prefill.row_count() - 1);
         let decode = generated.logits_decode.unwrap();
-        assert!(difference(last, &floats(&format!("{name}.prefill_last")).unwrap()) <= DIFFERENCE_MAX, "{name}");
-        assert!(difference(&decode.data()[..expected.len()], &expected) <= DIFFERENCE_MAX, "{name}");
+        assert!(
+            difference(last, &floats(&format!("{name}.prefill_last")).unwrap()) <= DIFFERENCE_MAX,
+            "{name}"
+        );
+        assert!(
+            difference(&decode.data()[..expected.len()], &expected) <= DIFFERENCE_MAX,
+            "{name}"
+        );
         if let Some(all) = floats(&format!("{name}.prefill")) {
             assert!(difference(prefill.data(), &all) <= DIFFERENCE_MAX, "{name}");
         }
@@ -80,7 +100,10 @@ fn a_bundle_on_disk_gives_what_the_embedded_one_gives() {
         ignore_eos: true,
         ..GenerateRequest::default()
     };
-    assert_eq!(runtime.generate(request.clone()).unwrap().ids, RUNTIME.generate(request).unwrap().ids);
+    assert_eq!(
+        runtime.generate(request.clone()).unwrap().ids,
+        RUNTIME.generate(request).unwrap().ids
+    );
 }
 
 #[test]
@@ -95,7 +118,9 @@ fn prefill_then_step_equals_prefill_of_both() {
         ..GenerateRequest::default()
     };
     let first = RUNTIME.generate(request(prompt.clone())).unwrap();
-    let both = RUNTIME.generate(request([prompt, first.ids].concat())).unwrap();
+    let both = RUNTIME
+        .generate(request([prompt, first.ids].concat()))
+        .unwrap();
     let prefilled = both.logits_prefill.unwrap();
     let prefilled = prefilled.row(prefilled.row_count() - 1);
     assert!(difference(first.logits_decode.unwrap().row(0), prefilled) <= 1e-4);

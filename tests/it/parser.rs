@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use lapidary::{ControlScanner, Engines, Format, Interrupt, Limits, ParsedEvent, StopReason, TokenPiece};
+use lapidary::{
+    ControlScanner, Engines, Format, Interrupt, Limits, ParsedEvent, StopReason, TokenPiece,
+};
 use proptest::prelude::*;
 
 use crate::support::code_cache;
@@ -17,9 +19,30 @@ static SCANNER: LazyLock<ControlScanner> =
 
 /// Stretches of output, in and out of form.
 const STRETCHES: [&str; 24] = [
-    "<|channel>", "thought\n", "<channel|>", "<|tool_call>", "call:", "weather", "{", "}", "city:",
-    "<|\"|>", "Oslo", ",", "n:", "-1.5e3", "true", "null", "[1,2]", "<tool_call|>", "<|tool_response>",
-    "<turn|>", " ", "\n", "é漢", "text with <b> and `code`",
+    "<|channel>",
+    "thought\n",
+    "<channel|>",
+    "<|tool_call>",
+    "call:",
+    "weather",
+    "{",
+    "}",
+    "city:",
+    "<|\"|>",
+    "Oslo",
+    ",",
+    "n:",
+    "-1.5e3",
+    "true",
+    "null",
+    "[1,2]",
+    "<tool_call|>",
+    "<|tool_response>",
+    "<turn|>",
+    " ",
+    "\n",
+    "é漢",
+    "text with <b> and `code`",
 ];
 
 fn parse(chunks: impl IntoIterator<Item = Vec<TokenPiece>>) -> Vec<ParsedEvent> {
@@ -39,9 +62,13 @@ fn joined(events: Vec<ParsedEvent>) -> Vec<ParsedEvent> {
         match (all.last_mut(), event) {
             (Some(ParsedEvent::Text(text)), ParsedEvent::Text(more)) => text.push_str(&more),
             (Some(ParsedEvent::Thought(text)), ParsedEvent::Thought(more)) => text.push_str(&more),
-            (Some(ParsedEvent::CallDelta { index, json }), ParsedEvent::CallDelta { index: next, json: more })
-                if *index == next =>
-            {
+            (
+                Some(ParsedEvent::CallDelta { index, json }),
+                ParsedEvent::CallDelta {
+                    index: next,
+                    json: more,
+                },
+            ) if *index == next => {
                 json.push_str(&more);
             }
             (_, event) => all.push(event),
@@ -53,13 +80,19 @@ fn joined(events: Vec<ParsedEvent>) -> Vec<ParsedEvent> {
 fn characters(pieces: &[TokenPiece]) -> Vec<Vec<TokenPiece>> {
     let each = pieces.iter().flat_map(|piece| match piece {
         TokenPiece::Control(text) => vec![TokenPiece::Control(text.clone())],
-        TokenPiece::Data(text) => text.chars().map(|one| TokenPiece::Data(one.to_string())).collect(),
+        TokenPiece::Data(text) => text
+            .chars()
+            .map(|one| TokenPiece::Data(one.to_string()))
+            .collect(),
     });
     each.map(|piece| vec![piece]).collect()
 }
 
 fn chunked(pieces: &[TokenPiece], size: usize) -> Vec<Vec<TokenPiece>> {
-    characters(pieces).chunks(size).map(<[Vec<TokenPiece>]>::concat).collect()
+    characters(pieces)
+        .chunks(size)
+        .map(<[Vec<TokenPiece>]>::concat)
+        .collect()
 }
 
 proptest! {
@@ -82,5 +115,8 @@ proptest! {
 fn a_marker_that_the_model_only_spells_is_text() {
     let spelled = TokenPiece::Data("<|tool_call>call:f{}<tool_call|>".into());
     let events = parse([vec![spelled]]);
-    assert!(matches!(&events[..], [ParsedEvent::Text(text)] if text.contains("call:f{}")), "{events:?}");
+    assert!(
+        matches!(&events[..], [ParsedEvent::Text(text)] if text.contains("call:f{}")),
+        "{events:?}"
+    );
 }

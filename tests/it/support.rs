@@ -3,12 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use lapidary::{Bundle, ChatOptions, Limits, Runtime, RuntimeBuilder, Sampling, Segment, onnxruntime};
+use lapidary::{
+    Bundle, ChatOptions, Limits, Runtime, RuntimeBuilder, Sampling, Segment, onnxruntime,
+};
 use tempfile::TempDir;
 
 /// The embedded model with the built-in tools. Building it fetches ONNX Runtime when this machine has none.
-pub static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| builder().builtin_tools().build().expect("the embedded model"));
+pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    builder()
+        .builtin_tools()
+        .build()
+        .expect("the embedded model")
+});
 
 /// A builder that finds ONNX Runtime and keeps the plugins' machine code between test runs.
 pub fn builder() -> RuntimeBuilder {
@@ -22,17 +28,28 @@ pub fn code_cache() -> PathBuf {
 
 /// A runtime with other limits.
 pub fn bounded(limits: Limits) -> Runtime {
-    builder().builtin_tools().limits(limits).build().expect("the embedded model")
+    builder()
+        .builtin_tools()
+        .limits(limits)
+        .build()
+        .expect("the embedded model")
 }
 
 /// At most `tokens` of the likeliest.
 pub fn greedy(tokens: usize) -> ChatOptions {
-    ChatOptions { max_tokens: Some(tokens), sampling: Some(Sampling::greedy()), ..ChatOptions::default() }
+    ChatOptions {
+        max_tokens: Some(tokens),
+        sampling: Some(Sampling::greedy()),
+        ..ChatOptions::default()
+    }
 }
 
 /// Ids of trusted text, control tokens spelled out.
 pub fn ids(text: &str) -> Vec<u32> {
-    RUNTIME.tokenizer().encode(&[Segment::Control(text)]).expect("ids")
+    RUNTIME
+        .tokenizer()
+        .encode(&[Segment::Control(text)])
+        .expect("ids")
 }
 
 /// The embedded bundle as files, to be broken.

@@ -1,39 +1,71 @@
 //! The tool loop, through the same graphs, parser and sandbox as any chat. What the model writes is a
 //! recorded token sequence, so that the tests do not depend on what the weights have learnt.
 
-use lapidary::{ChatOptions, Content, Conversation, ErrorKind, Event, FinishReason, Limits, ToolSpec, ToolTraits};
+use lapidary::{
+    ChatOptions, Content, Conversation, ErrorKind, Event, FinishReason, Limits, Thinking, ToolSpec,
+    ToolTraits,
+};
 use serde_json::json;
 
 use crate::support::{RUNTIME, bounded, ids};
 
 fn replay(turns: &[&str]) -> ChatOptions {
-    ChatOptions { replay: turns.iter().map(|turn| ids(turn)).collect(), ..ChatOptions::default() }
+    ChatOptions {
+        replay: turns.iter().map(|turn| ids(turn)).collect(),
+        ..ChatOptions::default()
+    }
 }
 
-const SUM: &str = "<|tool_call>call:calculator{expression:<|\"|>17*23<|\"|>}<tool_call|><|tool_response>";
+const SUM: &str =
+    "<|tool_call>call:calculator{expression:<|\"|>17*23<|\"|>}<tool_call|><|tool_response>";
 const ANSWER: &str = "The answer is 391.<turn|>";
 
 #[test]
 fn a_call_runs_in_the_sandbox_and_its_result_goes_back() {
     let conversation = Conversation::new().user("What is 17 times 23?");
-    let reply = RUNTIME.chat(conversation.clone(), replay(&[SUM, ANSWER])).unwrap().finish().unwrap();
+    let reply = RUNTIME
+        .chat(conversation.clone(), replay(&[SUM, ANSWER]))
+        .unwrap()
+        .finish()
+        .unwrap();
     assert_eq!(reply.text, "The answer is 391.");
     assert_eq!(reply.reason, FinishReason::EndOfTurn);
     assert_eq!(reply.tool_calls[0].name, "calculator");
-    assert_eq!(reply.tool_calls[0].arguments, json!({"expression": "17*23"}));
-    let result = reply.messages.iter().find(|message| message.tool_call_id.is_some()).unwrap();
+    assert_eq!(
+        reply.tool_calls[0].arguments,
+        json!({"expression": "17*23"})
+    );
+    let result = reply
+        .messages
+        .iter()
+        .find(|message| message.tool_call_id.is_some())
+        .unwrap();
     assert_eq!(result.content, Some(Content::Text("391".into())));
-    assert_eq!(reply.usage.output_tokens, ids(SUM).len() + ids(ANSWER).len());
+    assert_eq!(
+        reply.usage.output_tokens,
+        ids(SUM).len() + ids(ANSWER).len()
+    );
 }
 
 #[test]
 fn the_second_prompt_shows_the_call_and_its_result() {
     let mut conversation = Conversation::new().user("What is 17 times 23?");
-    let reply = RUNTIME.chat(conversation.clone(), replay(&[SUM, ANSWER])).unwrap().finish().unwrap();
-    conversation.messages.extend(reply.messages[..2].iter().cloned());
-    let rendered = RUNTIME.render(&conversation, &ChatOptions::default()).unwrap();
-    let expected = [ids("<|tool_call>call:calculator{expression:<|\"|>17*23<|\"|>}<tool_call|>"),
-        ids("<|tool_response>response:calculator{value:<|\"|>391<|\"|>}<tool_response|>")].concat();
+    let reply = RUNTIME
+        .chat(conversation.clone(), replay(&[SUM, ANSWER]))
+        .unwrap()
+        .finish()
+        .unwrap();
+    conversation
+        .messages
+        .extend(reply.messages[..2].iter().cloned());
+    let rendered = RUNTIME
+        .render(&conversation, &ChatOptions::default())
+        .unwrap();
+    let expected = [
+        ids("<|tool_call>call:calculator{expression:<|\"|>17*23<|\"|>}<tool_call|>"),
+        ids("<|tool_response>response:calculator{value:<|\"|>391<|\"|>}<tool_response|>"),
+    ]
+    .concat();
     assert!(rendered.prompt.ids.ends_with(&expected));
     assert_eq!(rendered.prompt.ids.len(), reply.usage.prompt_tokens);
 }
@@ -49,9 +81,21 @@ fn two_calls_in_one_turn_run_in_order() {
         .unwrap();
     let results: Vec<_> = events
         .iter()
-        .filter_map(|event| if let Event::ToolResult(result) = event { Some(result) } else { None })
+        .filter_map(|event| {
+            if let Event::ToolResult(result) = event {
+                Some(result)
+            } else {
+                None
+            }
+        })
         .collect();
-    assert_eq!(results.iter().map(|result| result.name.as_str()).collect::<Vec<_>>(), ["current_time", "calculator"]);
+    assert_eq!(
+        results
+            .iter()
+            .map(|result| result.name.as_str())
+            .collect::<Vec<_>>(),
+        ["current_time", "calculator"]
+    );
     assert_ne!(results[0].id, results[1].id);
     assert_eq!(results[1].content, Content::Text("4".into()));
     assert!(!results[0].is_error, "{results:?}");
@@ -59,26 +103,52 @@ fn two_calls_in_one_turn_run_in_order() {
 
 #[test]
 fn a_failing_tool_and_an_unknown_tool_are_results_that_the_model_sees() {
-    for call in ["calculator{expression:<|\"|>1/0<|\"|>}", "weather{city:<|\"|>Oslo<|\"|>}"] {
+    for call in [
+        "calculator{expression:<|\"|>1/0<|\"|>}",
+        "weather{city:<|\"|>Oslo<|\"|>}",
+    ] {
         let turn = format!("<|tool_call>call:{call}<tool_call|><|tool_response>");
-        let events: Vec<Event> =
-            RUNTIME.chat("Go on.", replay(&[&turn, ANSWER])).unwrap().collect::<Result<_, _>>().unwrap();
+        let events: Vec<Event> = RUNTIME
+            .chat("Go on.", replay(&[&turn, ANSWER]))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
         let failed = |event: &Event| matches!(event, Event::ToolResult(result) if result.is_error);
         assert!(events.iter().any(failed), "{call}: {events:?}");
-        assert!(matches!(events.last(), Some(Event::Finished { reason: FinishReason::EndOfTurn, .. })));
+        assert!(matches!(
+            events.last(),
+            Some(Event::Finished {
+                reason: FinishReason::EndOfTurn,
+                ..
+            })
+        ));
     }
 }
 
 #[test]
 fn text_before_a_call_stays_before_it() {
     let turn = format!("Let me see.{SUM}");
-    let reply = RUNTIME.chat("17*23?", replay(&[&turn, ANSWER])).unwrap().finish().unwrap();
+    let reply = RUNTIME
+        .chat("17*23?", replay(&[&turn, ANSWER]))
+        .unwrap()
+        .finish()
+        .unwrap();
     assert_eq!(reply.text, "Let me see.The answer is 391.");
     let mut conversation = Conversation::new().user("17*23?");
-    conversation.messages.extend(reply.messages.iter().take(3).cloned());
-    let prompt = RUNTIME.render(&conversation, &ChatOptions::default()).unwrap().prompt.ids;
+    conversation
+        .messages
+        .extend(reply.messages.iter().take(3).cloned());
+    let prompt = RUNTIME
+        .render(&conversation, &ChatOptions::default())
+        .unwrap()
+        .prompt
+        .ids;
     let (text, call) = (ids("Let me see."), ids("<|tool_call>"));
-    let at = |part: &[u32]| prompt.windows(part.len()).rposition(|window| window == part);
+    let at = |part: &[u32]| {
+        prompt
+            .windows(part.len())
+            .rposition(|window| window == part)
+    };
     assert!(at(&text) < at(&call), "{prompt:?}");
 }
 
@@ -92,25 +162,71 @@ fn a_call_to_the_callers_own_tool_ends_the_chat() {
         traits: ToolTraits::default(),
     };
     let turn = "<|tool_call>call:open_door{door:<|\"|>red<|\"|>}<tool_call|><|tool_response>";
-    let options = ChatOptions { tools: vec![spec], ..replay(&[turn]) };
-    let reply = RUNTIME.chat("Open the red door.", options).unwrap().finish().unwrap();
+    let options = ChatOptions {
+        tools: vec![spec],
+        ..replay(&[turn])
+    };
+    let reply = RUNTIME
+        .chat("Open the red door.", options)
+        .unwrap()
+        .finish()
+        .unwrap();
     assert_eq!(reply.reason, FinishReason::ToolCall);
     assert_eq!(reply.tool_calls[0].arguments, json!({"door": "red"}));
 }
 
 #[test]
 fn endless_calls_end_at_the_limit() {
-    let runtime = bounded(Limits { tool_rounds_max: 2, ..Limits::default() });
-    let error = runtime.chat("Go on.", replay(&[SUM; 9])).unwrap().finish().unwrap_err();
+    let runtime = bounded(Limits {
+        tool_rounds_max: 2,
+        ..Limits::default()
+    });
+    let error = runtime
+        .chat("Go on.", replay(&[SUM; 9]))
+        .unwrap()
+        .finish()
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit("tool_rounds_max"));
-    assert!(runtime.chat("Go on.", replay(&[ANSWER])).unwrap().finish().is_ok());
+    assert!(
+        runtime
+            .chat("Go on.", replay(&[ANSWER]))
+            .unwrap()
+            .finish()
+            .is_ok()
+    );
 }
 
 #[test]
 fn a_broken_call_is_an_event_and_not_text() {
     let turn = "<|tool_call>call:calculator{expression<tool_call|><turn|>";
-    let events: Vec<Event> =
-        RUNTIME.chat("Go on.", replay(&[turn])).unwrap().collect::<Result<_, _>>().unwrap();
-    assert!(events.iter().any(|event| matches!(event, Event::Malformed { .. })), "{events:?}");
-    assert!(!events.iter().any(|event| matches!(event, Event::Text { .. })), "{events:?}");
+    let events: Vec<Event> = RUNTIME
+        .chat("Go on.", replay(&[turn]))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Malformed { .. })),
+        "{events:?}"
+    );
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, Event::Text { .. })),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn after_a_result_the_model_goes_on_inside_its_thought() {
+    let options = ChatOptions {
+        thinking: Thinking::On,
+        ..replay(&[SUM, "so it is<channel|>391.<turn|>"])
+    };
+    let reply = RUNTIME.chat("17*23?", options).unwrap().finish().unwrap();
+    assert_eq!(
+        (reply.thought.as_str(), reply.text.as_str()),
+        ("so it is", "391.")
+    );
 }

@@ -60,6 +60,7 @@ impl ToolSpec {
             description: text("description").unwrap_or_default(),
             parameters: function
                 .get("parameters")
+                .filter(|parameters| !parameters.is_null())
                 .cloned()
                 .unwrap_or_else(|| json!({})),
             response: function.get("response").cloned(),
@@ -74,8 +75,6 @@ fn invalid(at: &str, detail: impl Into<String>) -> Error {
 
 fn message(fields: &Map<String, Value>, at: &str) -> Result<Message> {
     let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
-    // The reference's names for it, in its order (transformers 5.23, `utils/chat_template_utils.py`).
-    let reasoning = ["reasoning_content", "thinking", "reasoning"].into_iter();
     let calls = match fields.get("tool_calls") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(calls)) => tool_calls(calls, at)?,
@@ -85,10 +84,20 @@ fn message(fields: &Map<String, Value>, at: &str) -> Result<Message> {
         role: role(fields.get("role"), at)?,
         name: text("name"),
         content: content(fields.get("content"), at)?,
-        reasoning: reasoning.filter_map(text).find(|text| !text.is_empty()),
+        reasoning: reasoning(fields),
         tool_calls: calls,
         tool_call_id: text("tool_call_id"),
     })
+}
+
+/// In the reference's order (transformers 5.23, `utils/chat_template_utils.py`, then the template): `reasoning`
+/// unless it is empty, else the first of its names that is there.
+fn reasoning(fields: &Map<String, Value>) -> Option<String> {
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    let own = text("reasoning").filter(|text| !text.is_empty());
+    own.or_else(|| text("reasoning_content"))
+        .or_else(|| text("thinking"))
+        .map(str::to_owned)
 }
 
 fn role(value: Option<&Value>, at: &str) -> Result<Role> {

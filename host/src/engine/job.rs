@@ -39,10 +39,7 @@ pub(crate) enum Step {
     /// The logits after the last token, when they were asked for: `[1, vocab]`.
     Logits(Tensor<f32>),
     /// Always the last step of a job that did not fail.
-    Ended {
-        reason: EndReason,
-        times: Times,
-    },
+    Ended { reason: EndReason, times: Times },
 }
 
 /// How long a job's steps took, in milliseconds.

@@ -32,9 +32,20 @@ impl Sequence {
         };
         let sampler = Sampler::new(job.sampling, &job.suppressed_ids).replaying(&job.replay_ids);
         let (decode, graphs) = (Duration::ZERO, Duration::ZERO);
-        let mut sequence = Self { job, cache, sampler, last_id: 0, token_count: 0, decode, graphs };
+        let mut sequence = Self {
+            job,
+            cache,
+            sampler,
+            last_id: 0,
+            token_count: 0,
+            decode,
+            graphs,
+        };
         let wanted = sequence.job.wants_logits.then(|| logits.clone());
-        sequence.report(Step::Prefilled { milliseconds: milliseconds(started.elapsed()), logits: wanted });
+        sequence.report(Step::Prefilled {
+            milliseconds: milliseconds(started.elapsed()),
+            logits: wanted,
+        });
         let ended = sequence.choose(last_row(&logits));
         sequence.goes_on(ended).then_some(sequence)
     }
@@ -83,13 +94,19 @@ impl Sequence {
 
     fn goes_on(&self, ended: Option<EndReason>) -> bool {
         if let Some(reason) = ended {
-            self.report(Step::Ended { reason, times: self.times() });
+            self.report(Step::Ended {
+                reason,
+                times: self.times(),
+            });
         }
         ended.is_none()
     }
 
     fn times(&self) -> Times {
-        Times { decode: milliseconds(self.decode), graphs: milliseconds(self.graphs) }
+        Times {
+            decode: milliseconds(self.decode),
+            graphs: milliseconds(self.graphs),
+        }
     }
 
     /// `false` when nobody listens any more.
@@ -99,7 +116,11 @@ impl Sequence {
 }
 
 fn prefill(model: &mut Gemma, job: &Job) -> Result<(KvCache, Tensor<f32>)> {
-    let rows = if job.wants_logits { LogitRows::All } else { LogitRows::Last };
+    let rows = if job.wants_logits {
+        LogitRows::All
+    } else {
+        LogitRows::Last
+    };
     let mut cache = model.empty_cache()?;
     let logits = model.prefill(&job.prompt, &mut cache, rows, &job.control)?;
     Ok((cache, logits))
@@ -107,7 +128,10 @@ fn prefill(model: &mut Gemma, job: &Job) -> Result<(KvCache, Tensor<f32>)> {
 
 fn fail(job: &Job, error: Error, times: Times) {
     let step = match error.kind() {
-        ErrorKind::Cancelled => Ok(Step::Ended { reason: EndReason::Cancelled, times }),
+        ErrorKind::Cancelled => Ok(Step::Ended {
+            reason: EndReason::Cancelled,
+            times,
+        }),
         _ => Err(error),
     };
     // The caller may have gone; then nobody needs to know.

@@ -199,7 +199,9 @@ fn trap(error: &wasmtime::Error, limits: &Limits) -> Option<String> {
             "panicked (it reached an unreachable instruction)".to_owned()
         }
         Trap::StackOverflow => {
-            format!("expected at most {kib} KiB of stack (plugin_stack_bytes_max), found more; it recurses too deep")
+            format!(
+                "expected at most {kib} KiB of stack (plugin_stack_bytes_max), found more; it recurses too deep"
+            )
         }
         Trap::MemoryOutOfBounds => {
             "reached outside its memory (a stack overflow may look so)".to_owned()

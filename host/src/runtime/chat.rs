@@ -127,7 +127,12 @@ impl Chat {
         self.inner.engine.submit(Job {
             prompt: rendered.prompt,
             sampling: self.options.sampling.unwrap_or(config.sampling),
-            replay_ids: self.options.replay.get(self.turn_count).cloned().unwrap_or_default(),
+            replay_ids: self
+                .options
+                .replay
+                .get(self.turn_count)
+                .cloned()
+                .unwrap_or_default(),
             suppressed_ids,
             stop_ids: self.stop_ids(),
             tokens_max: self.tokens_left().min(room),

@@ -60,7 +60,10 @@ pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> 
 
 fn check_ids(ids: &[u32], vocab_size: usize) -> Result<()> {
     if ids.is_empty() {
-        return Err(Error::invalid("prompt", "expected at least one token, found none"));
+        return Err(Error::invalid(
+            "prompt",
+            "expected at least one token, found none",
+        ));
     }
     let unknown = ids.iter().find(|id| **id as usize >= vocab_size);
     unknown.map_or(Ok(()), |id| {

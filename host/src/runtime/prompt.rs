@@ -2,7 +2,7 @@
 
 use super::Inner;
 use crate::chat::{ChatOptions, Conversation, Media, MediaKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::media::{self, ImageBudget};
 use crate::model::{BundleConfig, Features, MediaSpan, Prompt};
@@ -70,11 +70,9 @@ pub(super) fn render(
         inner.bundle.config(),
     )?;
     check_length(prompt.ids.len(), inner)?;
-    let prefix = rendered
-        .pieces
-        .iter()
-        .skip(rendered.open_turn)
-        .filter_map(token_piece)
+    let open = rendered.pieces.iter().skip(rendered.open_turn);
+    let prefix = open
+        .flat_map(|piece| token_pieces(piece, &inner.tokenizer))
         .collect();
     Ok(RenderedPrompt {
         pieces: rendered.pieces,
@@ -91,7 +89,7 @@ pub(super) fn check_length(tokens: usize, inner: &Inner) -> Result<()> {
             "expected fewer than {context} tokens, the model's context, found {tokens}; shorten the conversation"
         );
         return Err(Error::new(
-            crate::ErrorKind::Limit("context_tokens"),
+            ErrorKind::Limit("context_tokens"),
             "prompt",
             detail,
         ));
@@ -104,11 +102,11 @@ pub(super) fn check_length(tokens: usize, inner: &Inner) -> Result<()> {
     }
 }
 
-fn token_piece(piece: &Piece) -> Option<TokenPiece> {
+fn token_pieces(piece: &Piece, tokenizer: &Tokenizer) -> Vec<TokenPiece> {
     match piece {
-        Piece::Control(text) => Some(TokenPiece::Control(text.clone())),
-        Piece::Data(text) => Some(TokenPiece::Data(text.clone())),
-        Piece::Media(_) => None,
+        Piece::Control(text) => tokenizer.split_control(text),
+        Piece::Data(text) => vec![TokenPiece::Data(text.clone())],
+        Piece::Media(_) => Vec::new(),
     }
 }
 
@@ -183,7 +181,13 @@ fn assemble(
         }
     }
     prompt.ids.extend(tokenizer.encode(&text)?);
-    Ok(prompt)
+    match features.iter().position(Option::is_some) {
+        None => Ok(prompt),
+        Some(index) => {
+            let detail = "is in a place that the chat format does not show to the model; put it into a user's message";
+            Err(Error::invalid(format!("media {}", index + 1), detail))
+        }
+    }
 }
 
 /// Adds a media item's begin, soft tokens and end (transformers 5.23, `processing_gemma4.py`).

@@ -31,7 +31,12 @@ impl Sampler {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        Self { sampling, suppressed, random, replay: VecDeque::new() }
+        Self {
+            sampling,
+            suppressed,
+            random,
+            replay: VecDeque::new(),
+        }
     }
 
     /// The same sampler, which first chooses these.

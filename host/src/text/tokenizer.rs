@@ -72,6 +72,11 @@ impl Tokenizer {
             .map(|(id, spelling)| (*id, spelling.as_str()))
     }
 
+    /// Trusted text as pieces, each control token in it on its own.
+    pub(crate) fn split_control(&self, text: &str) -> Vec<TokenPiece> {
+        self.scanner.split(text)
+    }
+
     /// How many ids there are.
     pub fn vocab_size(&self) -> usize {
         self.library.get_vocab_size(true)
