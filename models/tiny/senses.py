@@ -1,8 +1,8 @@
 """Pictures and sound in training: batches of each kind, encoding with gradients, and two auxiliary losses.
 
 The auxiliary losses give the towers a direct goal in the text model's own embedding space, without parameters of their
-own: a soft token on a red circle should lie near the embeddings of "red", "circle" and where it is; the soft tokens of
-a recording should spell its words (CTC). Reading them out is then mostly copying, which the decoder has learnt.
+own: a soft token on a red circle should lie near the embeddings of "red", "circle" and where it is; the soft tokens at
+the end of a spoken word near that word's. Reading them out is then mostly copying, which the decoder has learnt.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import pictures
 import sounds
 
 BANK = Path(os.environ.get("LAPIDARY_TINY_WORK", Path(__file__).parent / "work")) / "voices.npz"
-STEP_SHARES = {"text": 0.55, "picture": 0.25, "sound": 0.20}
-SOUND_WEIGHT = 0.2
+TOKEN_SAMPLES, LATE_SHARE = 640, 0.4
 POOL, PICTURE_TOKENS, SOUND_TOKENS = 64, 900, 2000
 BUDGETS, BUDGET_SHARES = (30, 70, 140), (0.7, 0.28, 0.02)
 WORD_GROUPS = (
@@ -55,21 +54,21 @@ def sound(rng: random.Random, held: bool, level: int):
 DRAW = {"text": mixture.draw, "picture": picture, "sound": sound}
 
 
-def draw(rng: random.Random, held: bool, level: int):
+def draw(rng: random.Random, held: bool, level: int, shares=(0.5, 0.3, 0.2)):
     """One conversation of any kind, for evaluation."""
-    kind = rng.choices(("text", "picture", "sound"), (0.5, 0.3, 0.2))[0]
+    kind = rng.choices(list(DRAW), shares)[0]
     return DRAW[kind](rng, held, level)
 
 
-def stream(encoder, rng: random.Random, level: int, tokens_max: int) -> Iterator[batches.Batch]:
-    """Endless training batches, one kind each."""
+def stream(encoder, rng: random.Random, level: int, tokens_max: int, shares: list[float]) -> Iterator[batches.Batch]:
+    """Endless training batches, one kind each; `shares` of steps are for text, pictures and sound."""
     limits = {"text": tokens_max, "picture": PICTURE_TOKENS, "sound": SOUND_TOKENS}
     sources = {
         kind: batches.stream(encoder, rng, level, limits[kind], DRAW[kind], batches.POOL if kind == "text" else POOL)
         for kind in DRAW
     }
     while True:
-        yield next(sources[rng.choices(list(STEP_SHARES), list(STEP_SHARES.values()))[0]])
+        yield next(sources[rng.choices(list(DRAW), shares)[0]])
 
 
 def image_rows(model, items: list) -> torch.Tensor:
@@ -132,15 +131,24 @@ def picture_loss(model, tokenizer, items: list, rows: torch.Tensor) -> torch.Ten
     return loss / len(WORD_GROUPS)
 
 
+def token_words(item: tuple) -> list[int]:
+    """For every soft token of a recording: 0 between words, 1 and up where a word has (nearly) been said, -100 while it
+    is being said, since the tower hears only the past."""
+    _, frames, words = item
+    labels = [0] * -(-len(frames) // 4)
+    for token in range(len(labels)):
+        middle = (token + 0.5) * TOKEN_SAMPLES
+        for word, (start, end) in words:
+            if start <= middle <= end + TOKEN_SAMPLES:
+                late = middle > end - LATE_SHARE * (end - start)
+                labels[token] = SPOKEN.index(word) + 1 if late else -100
+    return labels
+
+
 def sound_loss(model, tokenizer, items: list, rows: torch.Tensor) -> torch.Tensor:
-    """CTC of the words of each recording, per word; the blank scores 0."""
-    counts = [-(-len(item[1]) // 4) for item in items]
+    """Mean cross-entropy of the word of each soft token; "none" scores 0."""
     scores = F.pad(word_scores(model, tokenizer, rows, SPOKEN), (1, 0))
-    padded = torch.nn.utils.rnn.pad_sequence(scores.split(counts)).log_softmax(-1)
-    targets = [torch.tensor([SPOKEN.index(word) + 1 for word in item[2]]) for item in items]
-    lengths = torch.tensor([len(target) for target in targets])
-    each = F.ctc_loss(padded, torch.cat(targets), torch.tensor(counts), lengths, reduction="none", zero_infinity=True)
-    return SOUND_WEIGHT * (each / lengths).mean()
+    return F.cross_entropy(scores, torch.tensor([label for item in items for label in token_words(item)]))
 
 
 def auxiliary(model, tokenizer, samples: list, media: dict[int, torch.Tensor]) -> torch.Tensor | float:

@@ -36,10 +36,13 @@ def is_matrix(name: str, parameter: torch.Tensor) -> bool:
 def optimizers(model, args) -> list[torch.optim.Optimizer]:
     """Muon for matrices, AdamW for the rest. The tied head is one parameter with the embedding."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    matrices = [p for name, p in named if is_matrix(name, p)]
+    matrices = [(name, p) for name, p in named if is_matrix(name, p)]
+    decoder = [p for name, p in matrices if "language_model" in name]
+    towers = [p for name, p in matrices if "language_model" not in name]
+    groups = [{"params": decoder, "lr": args.muon_lr}] + ([{"params": towers, "lr": args.tower_lr}] if towers else [])
     rest = [p for name, p in named if not is_matrix(name, p)]
     adam = torch.optim.AdamW(rest, lr=args.adam_lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0)
-    found = [Muon(matrices, lr=args.muon_lr, weight_decay=0.01), adam]
+    found = [Muon(groups, lr=args.muon_lr, weight_decay=0.01), adam]
     for optimizer in found:
         for group in optimizer.param_groups:
             group["top"] = group["lr"]
@@ -106,7 +109,7 @@ def stream(encoder, rng: random.Random, level: int, args):
         return batches.stream(encoder, rng, level, args.tokens)
     import senses
 
-    return senses.stream(encoder, rng, level, args.tokens)
+    return senses.stream(encoder, rng, level, args.tokens, args.shares)
 
 
 def means(losses: list[dict[str, float]]) -> dict[str, float]:
@@ -121,7 +124,7 @@ def maker(args):
     if args.senses:
         import senses
 
-        return senses.draw
+        return lambda rng, held, level: senses.draw(rng, held, level, args.shares)
     return batches.mixture.draw
 
 
@@ -222,9 +225,11 @@ def main() -> None:
     parser.add_argument("--held", type=int, default=400)
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--muon-lr", type=float, default=0.01)
+    parser.add_argument("--tower-lr", type=float, default=0.015)
     parser.add_argument("--adam-lr", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--senses", action="store_true", help="pictures and sound too")
+    parser.add_argument("--shares", type=float, nargs=3, default=[0.56, 0.25, 0.19], help="of text, pictures, sound")
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

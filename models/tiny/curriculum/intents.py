@@ -172,12 +172,25 @@ def draw_tool(rng: random.Random, intent: Intent, held: bool) -> tuple[Tool, lis
     return Tool(name, rng.choice(intent.descriptions), parameters), keys
 
 
-CALCULATOR = Tool("calculator", "Evaluates an arithmetic expression and returns the number.",
-                  {"expression": ("string", "The expression to evaluate.", None)})
-CLOCK = Tool("current_time", "Tells the current date, time and weekday.",
-             {"offset": ("string", "Offset from UTC.", None)}, ("offset",))
+# The tools that Lapidary ships, declared as guests/tool-*/src declare them.
+CALCULATOR = Tool(
+    "calculator", "Evaluates an arithmetic expression and returns the number.",
+    {"expression": ("string", (
+        "The expression to evaluate, such as (2 + 3) * sqrt(16) / 4. Operators: + - * / % ^. Functions: sqrt, abs, min, "
+        "max, round, floor, ceil, pow, exp, ln, log10, log2, sin, cos, tan. Constants: pi, e."), None)})
+CLOCK = Tool(
+    "current_time", "Tells the current date, time and weekday.",
+    {"offset": ("string", (
+        "The offset from UTC to tell the time in, such as UTC, +02:00 or -05:30. Left out: the local time of the "
+        "machine."), None)}, ("offset",))
 WEATHER = Tool("weather", "Tells the weather of a city.", {"city": ("string", "The city.", None)})
 SHIPPED = {"sum": (CALCULATOR, ["expression"]), "time": (CLOCK, []), "weather": (WEATHER, ["city"])}
+OFFSET_ASKS = ("What time is it at {0}?", "What is the time at UTC offset {0}?", "Tell me the time for {0}.")
+
+
+def offset(rng: random.Random) -> str:
+    """An offset from UTC."""
+    return f"{rng.choice('+-')}{rng.randint(0, 12):02d}:{rng.choice((0, 0, 30)):02d}"
 
 
 def result_fields(rng: random.Random, held: bool) -> dict:
@@ -185,12 +198,14 @@ def result_fields(rng: random.Random, held: bool) -> dict:
     day, month, hour = rng.randint(1, 28), rng.randint(1, 12), rng.randint(0, 23)
     stamp = f"20{rng.randint(24, 39)}-{month:02d}-{day:02d}"
     weekday, minute = rng.choice(DAYS), rng.randint(0, 59)
+    clock = f"{hour:02d}:{minute:02d}"
+    iso = f"{stamp}T{clock}:{rng.randint(0, 59):02d}{offset(rng)}, {weekday}"
+    raw = rng.choice((iso, iso, clock, f"{weekday} {stamp} {clock}"))
     number = rng.choice((words.number(rng, held), words.number(rng, held) + 0.5, words.number(rng, held, 999)))
     return {
         "condition": rng.choice(CONDITIONS), "degrees": rng.randint(-20, 40), "number": number,
         "integer": rng.randint(0, 30), "phrase": words.phrase(rng, held),
-        "moment": rng.choice((f"{weekday} {stamp} {hour:02d}:{minute:02d}", f"{hour:02d}:{minute:02d}",
-                              f"{stamp} {hour:02d}:{minute:02d}", f"{weekday}, {hour:02d}:{minute:02d}")),
+        "raw": raw, "moment": clock if raw == clock else f"{clock} on {weekday}",
     }
 
 
@@ -203,6 +218,8 @@ def result_text(rng: random.Random, intent: Intent, values: list, fields: dict) 
         plain = f"{fields['condition']}, {fields['degrees']} degrees"
         known = {"city": values[0], "condition": fields["condition"], "degrees": fields["degrees"]}
         return rng.choice((plain, json.dumps(known), f"{values[0]}: {plain}", json.dumps(known)))
+    if intent.label == "time":
+        return rng.choice((fields["raw"], fields["raw"], json.dumps({"time": fields["raw"]})))
     name = wanted[0]
-    key = {"number": "result", "integer": "count", "phrase": "text", "moment": "time"}[name]
+    key = {"number": "result", "integer": "count", "phrase": "text"}[name]
     return rng.choice((str(fields[name]), str(fields[name]), json.dumps({key: fields[name]})))

@@ -57,15 +57,18 @@ def stretched(samples: np.ndarray, factor: float) -> np.ndarray:
     return np.interp(np.arange(count) * factor, np.arange(len(samples)), samples).astype(np.float32)
 
 
-def clip(rng: random.Random, words: list[str], held: bool, store: dict) -> np.ndarray:
-    """Words of one voice with gaps, gain and noise."""
+def clip(rng: random.Random, words: list[str], held: bool, store: dict) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Words of one voice with gaps, gain and noise, and where each word is (first and last sample)."""
     voice, speed, factor = rng.choice(HELD_VOICES if held else VOICES), rng.choice(SPEEDS), rng.uniform(0.9, 1.12)
     parts = [np.zeros(rng.randint(200, 3000), np.float32)]
+    spans = []
     for word in words:
-        parts += [stretched(store[f"{voice}/{speed}/{word}"], factor), np.zeros(rng.randint(400, 3200), np.float32)]
+        start, spoken_word = sum(map(len, parts)), stretched(store[f"{voice}/{speed}/{word}"], factor)
+        spans.append((start, start + len(spoken_word)))
+        parts += [spoken_word, np.zeros(rng.randint(400, 3200), np.float32)]
     samples = np.concatenate(parts) * rng.uniform(0.3, 1.2)
     noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 1, len(samples)).astype(np.float32)
-    return np.clip(samples + noise * rng.choice((0.0, 0.001, 0.004, 0.01)), -1, 1)
+    return np.clip(samples + noise * rng.choice((0.0, 0.001, 0.004, 0.01)), -1, 1), spans
 
 
 def features(samples: np.ndarray) -> np.ndarray:
@@ -83,9 +86,9 @@ def spoken(rng: random.Random, held: bool, level: int, store: dict) -> Builder:
         said = [rng.choice(COMMANDS) for _ in range(rng.randint(1, 2))]
         text, skill = " ".join(said), "audio_words"
     build = Builder("", [], rng.random() < 0.1, skill=skill)
-    samples = clip(rng, said, held, store)
+    samples, spans = clip(rng, said, held, store)
     frames = features(samples)
-    build.media.append(("audio", frames, text.split()))
+    build.media.append(("audio", frames, list(zip(text.split(), spans))))
     build.sources.append(samples)
     count = -(-len(frames) // 4)
     mark = "<|audio>" + "<|audio|>" * count + "<audio|>"

@@ -26,9 +26,13 @@ class Request:
         self.values = [intents.draw_value(rng, kind, held) for kind in kinds]
         said = [intents.spoken(rng, kind, value) for kind, value in zip(kinds, self.values)]
         self.sentence = rng.choice(self.intent.asks).format(*said)
+        arguments = dict(zip(self.keys, self.values))
+        if self.tool is intents.CLOCK and rng.random() < 0.35:
+            arguments = {"offset": intents.offset(rng)}
+            self.sentence = rng.choice(intents.OFFSET_ASKS).format(arguments["offset"])
         self.fields = intents.result_fields(rng, held)
         self.result = intents.result_text(rng, self.intent, self.values, self.fields)
-        self.call = (self.tool.name, dict(zip(self.keys, self.values)))
+        self.call = (self.tool.name, arguments)
         self.aim = self.intent.aim.format(*self.values)
         self.reply = self.intent.reply.format(*self.values, **self.fields)
         return self
@@ -45,7 +49,7 @@ def other_tools(rng: random.Random, used: list[Intent], held: bool, count: int, 
     free = [intent for intent in INTENTS if intent not in used]
     tools = []
     for intent in rng.sample(free, count):
-        request = Request(rng, intent, held, shipped=rng.random() < 0.4)
+        request = Request(rng, intent, held, shipped=rng.random() < 0.2)
         if request.tool.name not in taken:
             taken.add(request.tool.name)
             tools.append(request.tool)
@@ -88,7 +92,7 @@ def system_text(rng: random.Random) -> str:
 def tool_call(rng: random.Random, held: bool, level: int) -> Builder:
     """One or two calls, results, an answer; a fifth of the results are errors."""
     count = 2 if level > 0 and rng.random() < 0.25 else 1
-    shipped = rng.random() < 0.3
+    shipped = rng.random() < 0.28
     requests = draw_requests(rng, held, count, shipped)
     used = [request.intent for request in requests]
     tools = list({request.tool.name: request.tool for request in requests}.values())
