@@ -59,8 +59,8 @@ pub use graph::library as onnxruntime;
 pub use graph::{Dtype, Provider, Providers, available as available_providers};
 pub use limits::Limits;
 pub use media::{
-    AudioFeatures, ImageBudget, ImageFeatures, audio_features, audio_features_raw_16k,
-    image_features, image_soft_tokens,
+    AudioFeatures, ImageBudget, ImageFeatures, Resizer, audio_features, audio_features_raw_16k,
+    image_features, image_features_as, image_soft_tokens,
 };
 pub use model::{
     Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer, Prompt,

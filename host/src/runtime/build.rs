@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::graph::{GraphOptions, Providers, library};
 use crate::limits::Limits;
+use crate::media::Resizer;
 use crate::model::{Bundle, DtypeChoice, GemmaOptions};
 use crate::plugin::{Engines, Format, Grants, ToolPlugin};
 use crate::text::Tokenizer;
@@ -33,6 +34,7 @@ pub struct RuntimeBuilder {
     tools: Vec<(NamedBytes, Grants)>,
     limits: Limits,
     code_cache: Option<PathBuf>,
+    resizer: Resizer,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,12 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Which of the reference's two ways of resizing pictures to follow. Without it, the usual one.
+    pub fn resizer(mut self, resizer: Resizer) -> Self {
+        self.resizer = resizer;
+        self
+    }
+
     /// Loads everything.
     ///
     /// # Errors
@@ -164,6 +172,7 @@ impl RuntimeBuilder {
             engine,
             info,
             limits: self.limits,
+            resizer: self.resizer,
         };
         Ok(Runtime {
             inner: Arc::new(inner),

@@ -107,7 +107,7 @@ fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
     let mut next = [0; 3];
     let mut spans = Vec::with_capacity(request.media.len());
     for (index, media) in request.media.iter().enumerate() {
-        let features = media_features(media, index + 1, config, &inner.limits)?;
+        let features = media_features(inner, media, index + 1)?;
         let (placeholder, soft_tokens) = wanted(&features, config)?;
         let from = &mut next[media.kind as usize];
         let found = request.ids[*from..]

@@ -22,6 +22,7 @@ use crate::chat::{ChatOptions, Conversation, ToolSpec};
 use crate::engine::{Engine, EngineInfo};
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::media::Resizer;
 use crate::model::{Bundle, BundleConfig, KvLayer};
 use crate::plugin::{Format, Interrupt};
 use crate::text::Tokenizer;
@@ -54,6 +55,7 @@ struct Inner {
     engine: Engine,
     info: EngineInfo,
     limits: Limits,
+    resizer: Resizer,
 }
 
 impl Runtime {

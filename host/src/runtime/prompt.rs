@@ -5,7 +5,7 @@ use crate::chat::{ChatOptions, Conversation, Media, MediaKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::media::{self, ImageBudget};
-use crate::model::{BundleConfig, Features, MediaSpan, Prompt};
+use crate::model::{BundleConfig, Features, GraphRole, MediaSpan, Prompt};
 use crate::plugin::{Interrupt, Piece, RenderRequest};
 use crate::text::{Segment, TokenPiece, Tokenizer};
 
@@ -115,30 +115,24 @@ fn features(inner: &Inner, conversation: &Conversation) -> Result<Vec<Features>>
     let each = conversation.media().map(|media| {
         let count = &mut counts[media.kind as usize];
         *count += 1;
-        media_features(media, *count, inner.bundle.config(), &inner.limits)
+        media_features(inner, media, *count)
     });
     each.collect()
 }
 
 /// The features of the `count`th item of its kind, counted from 1 for error messages.
-pub(super) fn media_features(
-    media: &Media,
-    count: usize,
-    config: &BundleConfig,
-    limits: &Limits,
-) -> Result<Features> {
-    let deaf = |sense: &str| {
-        Error::unsupported("model", format!("has no {sense} encoder; use one that has"))
-    };
+pub(super) fn media_features(inner: &Inner, media: &Media, count: usize) -> Result<Features> {
+    let (config, limits) = (inner.bundle.config(), &inner.limits);
     match media.kind {
         MediaKind::Image => {
-            config.image.ok_or_else(|| deaf("image"))?;
+            require(inner, "image", config.image.is_some(), GraphRole::Vision)?;
             let budget = ImageBudget::try_from(media.budget.unwrap_or(config.image_budget))?;
             let subject = format!("image {count}");
-            media::image_features(&media.bytes, budget, &subject, limits).map(Features::Image)
+            media::image_features_as(&media.bytes, budget, inner.resizer, &subject, limits)
+                .map(Features::Image)
         }
         MediaKind::Audio => {
-            config.audio.ok_or_else(|| deaf("audio"))?;
+            require(inner, "audio", config.audio.is_some(), GraphRole::Audio)?;
             let subject = format!("audio {count}");
             media::audio_features(&media.bytes, &subject, limits).map(Features::Audio)
         }
@@ -147,6 +141,19 @@ pub(super) fn media_features(
             "is not read yet; send single frames as images",
         )),
     }
+}
+
+/// Refuses media that the model has no sense for, before any work.
+fn require(inner: &Inner, sense: &str, has_ids: bool, encoder: GraphRole) -> Result<()> {
+    if has_ids && !inner.bundle.dtypes(encoder).is_empty() {
+        return Ok(());
+    }
+    let detail =
+        format!("has no {sense} encoder; use a model that has one, or leave the {sense} out");
+    Err(Error::unsupported(
+        format!("bundle {}", inner.bundle.location()),
+        detail,
+    ))
 }
 
 fn assemble(

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
 use lapidary::{
-    ImageBudget, Limits, Tensor, audio_features, audio_features_raw_16k, image_features,
+    ImageBudget, Limits, Tensor, audio_features, audio_features_raw_16k, image_features_as,
 };
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
-use crate::model::read;
+use crate::model::{ResizerName, read};
 use crate::screen;
 
 /// Write the tensors that the encoders get.
@@ -33,6 +33,9 @@ enum Medium {
         /// The most soft tokens: 70, 140, 280, 560 or 1120.
         #[arg(long, default_value_t = 280)]
         budget: u32,
+        /// Whose arithmetic resizes: transformers' with torchvision, or its own without.
+        #[arg(long, value_enum, default_value_t = ResizerName::Torchvision)]
+        resizer: ResizerName,
         /// Where to write.
         #[arg(long, value_name = "FILE.safetensors")]
         out: PathBuf,
@@ -52,17 +55,28 @@ enum Medium {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let summary = match &args.medium {
-        Medium::Image { file, budget, out } => image(file, *budget, out)?,
+        Medium::Image {
+            file,
+            budget,
+            resizer,
+            out,
+        } => image(file, *budget, *resizer, out)?,
         Medium::Audio { file, raw_16k, out } => audio(file, *raw_16k, out)?,
     };
     screen::result(&format!("{summary}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn image(file: &Path, budget: u32, out: &Path) -> anyhow::Result<Value> {
+fn image(file: &Path, budget: u32, resizer: ResizerName, out: &Path) -> anyhow::Result<Value> {
     let subject = file.display().to_string();
     let budget = ImageBudget::try_from(budget)?;
-    let features = image_features(&read(file)?, budget, &subject, &Limits::default())?;
+    let features = image_features_as(
+        &read(file)?,
+        budget,
+        resizer.into(),
+        &subject,
+        &Limits::default(),
+    )?;
     let pixels = View::new(Dtype::F32, &features.pixel_values, |value| {
         value.to_le_bytes().to_vec()
     });

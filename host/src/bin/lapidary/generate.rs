@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::chat::image;
 use crate::features::{View, write};
-use crate::model::{ModelArgs, read};
+use crate::model::{ModelArgs, ResizerName, read};
 use crate::screen;
 
 /// Generate from ids or raw text, with no chat format around it.
@@ -69,7 +69,8 @@ struct PromptArgs {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let runtime = args.model.builder()?.build()?;
+    let resizer = args.model.resizer.or(Some(ResizerName::Pillow));
+    let runtime = ModelArgs { resizer, ..args.model }.builder()?.build()?;
     let mut media = media(&args.image, &args.audio)?;
     let ids = match &args.prompt {
         PromptArgs { ids: Some(ids), .. } => ids.clone(),

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use lapidary::{
-    Bundle, DtypeChoice, Engines, Format, Grants, Limits, Providers, Runtime, RuntimeBuilder,
-    onnxruntime,
+    Bundle, DtypeChoice, Engines, Format, Grants, Limits, Providers, Resizer, Runtime,
+    RuntimeBuilder, onnxruntime,
 };
 
 use crate::{screen, settings};
@@ -23,9 +23,32 @@ pub struct ModelArgs {
     /// Which dtype of the bundle: fp32, fp16, q4, q4f16, …, or one for each graph, embed=q4,decoder=q4f16.
     #[arg(long)]
     pub dtype: Option<String>,
+    /// Whose arithmetic resizes pictures: transformers' with torchvision, or its own without. `chat` follows
+    /// torchvision; `generate` Pillow, with which reference logits are commonly made.
+    #[arg(long, value_enum)]
+    pub resizer: Option<ResizerName>,
     /// Threads of one graph run.
     #[arg(long)]
     pub threads: Option<usize>,
+}
+
+/// A [`Resizer`] on the command line.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum ResizerName {
+    /// What transformers does with torchvision installed.
+    #[default]
+    Torchvision,
+    /// What transformers does without.
+    Pillow,
+}
+
+impl From<ResizerName> for Resizer {
+    fn from(name: ResizerName) -> Self {
+        match name {
+            ResizerName::Torchvision => Self::Torchvision,
+            ResizerName::Pillow => Self::Pillow,
+        }
+    }
 }
 
 /// Which plugins take part.
@@ -67,7 +90,9 @@ impl ModelArgs {
         find_library()?;
         let settings = settings::read()?;
         let model = self.model.or(settings.model);
-        let mut builder = Runtime::builder().bundle(bundle(model.as_deref())?);
+        let mut builder = Runtime::builder()
+            .bundle(bundle(model.as_deref())?)
+            .resizer(self.resizer.unwrap_or_default().into());
         if let Some(provider) = self.provider.or(settings.provider) {
             builder = builder.providers(provider.parse::<Providers>()?);
         }
