@@ -28,8 +28,8 @@ pub struct AudioFeatures {
     pub sample_count: usize,
 }
 
-/// Features of one WAV recording of at most 30 s: 8 to 32 bits or 32-bit float, any rate, any number
-/// of channels.
+/// Features of one recording of at most 30 s: WAV, FLAC, MP3, OGG Vorbis, AAC or M4A, any rate, any
+/// number of channels.
 ///
 /// Channels are averaged, then resampled to 16 kHz. `subject` names the recording in errors.
 ///

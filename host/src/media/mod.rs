@@ -20,6 +20,7 @@ use crate::limits::Limits;
 mod alpha;
 mod animation;
 mod audio;
+mod compressed;
 mod ffmpeg;
 mod frames;
 mod image;

@@ -1,6 +1,6 @@
-//! Sound files to mono samples: picks the decoder, and bounds what it gives.
+//! Sound files to mono samples: picks the decoder, and bounds what any of them gives.
 
-use super::wav;
+use super::{compressed, wav};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -24,11 +24,15 @@ const RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 /// no recording, half a one, no samples, an impossible rate or level.
 pub(super) fn read(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Recording> {
     super::check_bytes(bytes.len() as u64, subject, limits)?;
-    if !wav::is_wav(bytes) {
-        let detail = format!("expected a WAV recording, found {}", super::opening(bytes));
-        return Err(Error::invalid(subject, detail));
-    }
-    let recording = wav::read(bytes, subject, limits)?;
+    let recording = match bytes {
+        bytes if wav::is_wav(bytes) => wav::read(bytes, subject, limits)?,
+        bytes if compressed::is_known(bytes) => compressed::read(bytes, subject, limits)?,
+        bytes => {
+            let found = super::opening(bytes);
+            let detail = format!("expected WAV, FLAC, MP3, OGG, AAC or M4A, found {found}");
+            return Err(Error::invalid(subject, detail));
+        }
+    };
     if recording.samples.is_empty() {
         return Err(without_samples(subject));
     }
