@@ -1,4 +1,5 @@
 //! The command as a person or a script meets it.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::fs;
 use std::io::Write;

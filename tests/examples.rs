@@ -1,4 +1,5 @@
 //! Every example runs, on the embedded model.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -59,8 +59,10 @@ pub use graph::library as onnxruntime;
 pub use graph::{Dtype, Provider, Providers, available as available_providers};
 pub use limits::Limits;
 pub use media::{
-    AudioFeatures, ImageBudget, ImageFeatures, Resizer, audio_features, audio_features_raw_16k,
-    image_features, image_features_as, image_soft_tokens,
+    AudioFeatures, AudioPiece, FrameSampling, ImageBudget, ImageFeatures, Resizer, VideoFeatures,
+    VideoFrame, VideoOptions, VideoSource, audio_features, audio_features_raw_16k, audio_pieces,
+    features_of_samples, image_features, image_features_as, image_soft_tokens, soft_tokens_of,
+    soft_tokens_of_samples, split_quiet, video_audio, video_features,
 };
 pub use model::{
     Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer, Prompt,

@@ -22,7 +22,8 @@ pub struct Limits {
     pub media_bytes_max: usize,
     /// Pixels of one decoded image, checked in its header before decoding. Default 64 Mi. Checked in `media`.
     pub image_pixels_max: u64,
-    /// Seconds of one recording. Default 30: what the audio encoder takes in one piece. Checked in `media`.
+    /// Seconds of one recording. Default 600; longer than 30 it is split at quiet points, which the audio
+    /// encoder needs. Checked in `media`.
     pub audio_seconds_max: u32,
     /// Tokens of one prompt, soft tokens included; the model's own context also bounds it.
     /// Default 262,144. Checked in `runtime`.
@@ -68,7 +69,7 @@ impl Default for Limits {
             media_count_max: 64,
             media_bytes_max: 256 << 20,
             image_pixels_max: 64 << 20,
-            audio_seconds_max: 30,
+            audio_seconds_max: 600,
             prompt_tokens_max: 262_144,
             new_tokens_max: 4_096,
             sequences_max: 8,

@@ -60,6 +60,15 @@ impl Media {
         }
     }
 
+    /// A video: the bytes of a GIF, APNG, animated WebP, or of a movie, which an installed `ffmpeg` reads.
+    pub fn video(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self {
+            kind: MediaKind::Video,
+            bytes: bytes.into(),
+            budget: None,
+        }
+    }
+
     /// The same item with a bound on its soft tokens.
     pub fn with_budget(mut self, soft_tokens_max: u32) -> Self {
         self.budget = Some(soft_tokens_max);

@@ -125,7 +125,7 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// CUDA when it starts, else the processor; [`Graph::providers`](super::Graph::providers) tells which.
+    /// CUDA when it starts, else the processor; [`Runtime::provider`](crate::Runtime::provider) tells which.
     pub fn auto() -> Self {
         Self { list: None }
     }

@@ -226,7 +226,11 @@ mod tests {
             data: vec![0; 8_000 * 2 * 31],
             ..WavFile::default()
         };
-        let error = audio_features(&wav(&file), "audio 1", &Limits::default()).unwrap_err();
+        let limits = Limits {
+            audio_seconds_max: 30,
+            ..Limits::default()
+        };
+        let error = audio_features(&wav(&file), "audio 1", &limits).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit("audio_seconds_max"));
     }
 

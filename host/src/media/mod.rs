@@ -5,11 +5,6 @@
 //! before the work it bounds. Each decoder library is named in one file, which says so; `image` is
 //! named in two, one for pictures and one for animations.
 #![warn(clippy::cast_possible_truncation)]
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the runtime takes long recordings and videos later"
-)]
 
 use std::fs;
 use std::path::Path;

@@ -11,7 +11,7 @@ mod prompt;
 mod report;
 
 pub use bundle::{Bundle, DtypeChoice, GraphRole};
-pub use config::BundleConfig;
+pub use config::{BundleConfig, MediaIds};
 pub(crate) use decoder::{KvCache, LogitRows};
 pub use gemma::KvLayer;
 pub(crate) use gemma::{Gemma, GemmaOptions};

@@ -1,14 +1,16 @@
 //! Generation with no chat format around it.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver};
 
 use super::Inner;
-use super::prompt::{check_length, media_features};
+use super::media::blocks;
+use super::prompt::check_length;
 use crate::chat::{FinishReason, Media, Sampling, Usage};
 use crate::engine::{EndReason, Job, Step, stopped};
 use crate::error::{Error, Result};
 use crate::graph::RunControl;
-use crate::model::{BundleConfig, Features, MediaSpan, Prompt};
+use crate::model::{MediaSpan, Prompt};
 use crate::tensor::Tensor;
 use crate::text::{Detokenizer, TokenPiece, Tokenizer};
 
@@ -101,43 +103,34 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
     Ok(receiver)
 }
 
-/// Finds each media item's run of placeholders.
+/// Finds the placeholders of each block, in order.
 fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
-    let config = inner.bundle.config();
-    let mut next = [0; 3];
+    let mut next = HashMap::new();
     let mut spans = Vec::with_capacity(request.media.len());
     for (index, media) in request.media.iter().enumerate() {
-        let features = media_features(inner, media, index + 1)?;
-        let (placeholder, soft_tokens) = wanted(&features, config)?;
-        let from = &mut next[media.kind as usize];
-        let found = request.ids[*from..]
-            .iter()
-            .position(|id| *id == placeholder);
-        let start = *from + found.ok_or_else(|| no_place(index, soft_tokens, 0))?;
-        let there = request.ids[start..]
-            .iter()
-            .take_while(|id| **id == placeholder)
-            .count();
-        if there < soft_tokens {
-            return Err(no_place(index, soft_tokens, there));
+        for block in blocks(inner, media, index + 1)? {
+            let (placeholder, soft_tokens) = (block.ids.placeholder, block.soft_tokens);
+            let from = next.entry(placeholder).or_insert(0);
+            let found = request.ids[*from..]
+                .iter()
+                .position(|id| *id == placeholder);
+            let start = *from + found.ok_or_else(|| no_place(index, soft_tokens, 0))?;
+            let there = request.ids[start..]
+                .iter()
+                .take_while(|id| **id == placeholder)
+                .count();
+            if there < soft_tokens {
+                return Err(no_place(index, soft_tokens, there));
+            }
+            *from = start + soft_tokens;
+            spans.push(MediaSpan {
+                start,
+                soft_tokens,
+                features: block.features,
+            });
         }
-        *from = start + soft_tokens;
-        spans.push(MediaSpan {
-            start,
-            soft_tokens,
-            features,
-        });
     }
     Ok(spans)
-}
-
-fn wanted(features: &Features, config: &BundleConfig) -> Result<(u32, usize)> {
-    let (ids, soft_tokens) = match features {
-        Features::Image(image) => (config.image, image.soft_tokens),
-        Features::Audio(audio) => (config.audio, audio.soft_tokens),
-    };
-    let ids = ids.ok_or_else(|| Error::unsupported("model", "does not take this kind of media"))?;
-    Ok((ids.placeholder, soft_tokens))
 }
 
 fn no_place(index: usize, expected: usize, found: usize) -> Error {

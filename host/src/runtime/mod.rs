@@ -6,6 +6,7 @@ mod chat;
 mod collect;
 mod generate;
 mod generation;
+mod media;
 mod prompt;
 mod tools;
 mod turn;

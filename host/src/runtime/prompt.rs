@@ -1,11 +1,11 @@
 //! A conversation to a prompt: checked, rendered by the format, tokenized, media in place.
 
 use super::Inner;
-use crate::chat::{ChatOptions, Conversation, Media, MediaKind};
+use super::media::{self, Block};
+use crate::chat::{ChatOptions, Conversation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
-use crate::media::{self, ImageBudget};
-use crate::model::{BundleConfig, Features, GraphRole, MediaSpan, Prompt};
+use crate::model::Prompt;
 use crate::plugin::{Interrupt, Piece, RenderRequest};
 use crate::text::{Segment, TokenPiece, Tokenizer};
 
@@ -62,13 +62,8 @@ pub(super) fn render(
         ..RenderRequest::new(conversation, &specs)
     };
     let rendered = inner.format.render(&request, interrupt)?;
-    let features = features(inner, conversation)?;
-    let prompt = assemble(
-        &rendered.pieces,
-        features,
-        &inner.tokenizer,
-        inner.bundle.config(),
-    )?;
+    let blocks = media::blocks_of(inner, conversation)?;
+    let prompt = assemble(&rendered.pieces, blocks, &inner.tokenizer)?;
     check_length(prompt.ids.len(), inner)?;
     let open = rendered.pieces.iter().skip(rendered.open_turn);
     let prefix = open
@@ -110,110 +105,38 @@ fn token_pieces(piece: &Piece, tokenizer: &Tokenizer) -> Vec<TokenPiece> {
     }
 }
 
-fn features(inner: &Inner, conversation: &Conversation) -> Result<Vec<Features>> {
-    let mut counts = [0; 3];
-    let each = conversation.media().map(|media| {
-        let count = &mut counts[media.kind as usize];
-        *count += 1;
-        media_features(inner, media, *count)
-    });
-    each.collect()
-}
-
-/// The features of the `count`th item of its kind, counted from 1 for error messages.
-pub(super) fn media_features(inner: &Inner, media: &Media, count: usize) -> Result<Features> {
-    let (config, limits) = (inner.bundle.config(), &inner.limits);
-    match media.kind {
-        MediaKind::Image => {
-            require(inner, "image", config.image.is_some(), GraphRole::Vision)?;
-            let budget = ImageBudget::try_from(media.budget.unwrap_or(config.image_budget))?;
-            let subject = format!("image {count}");
-            media::image_features_as(&media.bytes, budget, inner.resizer, &subject, limits)
-                .map(Features::Image)
-        }
-        MediaKind::Audio => {
-            require(inner, "audio", config.audio.is_some(), GraphRole::Audio)?;
-            let subject = format!("audio {count}");
-            media::audio_features(&media.bytes, &subject, limits).map(Features::Audio)
-        }
-        MediaKind::Video => Err(Error::unsupported(
-            "video",
-            "is not read yet; send single frames as images",
-        )),
-    }
-}
-
-/// Refuses media that the model has no sense for, before any work.
-fn require(inner: &Inner, sense: &str, has_ids: bool, encoder: GraphRole) -> Result<()> {
-    if has_ids && !inner.bundle.dtypes(encoder).is_empty() {
-        return Ok(());
-    }
-    let detail =
-        format!("has no {sense} encoder; use a model that has one, or leave the {sense} out");
-    Err(Error::unsupported(
-        format!("bundle {}", inner.bundle.location()),
-        detail,
-    ))
-}
-
-fn assemble(
-    pieces: &[Piece],
-    features: Vec<Features>,
-    tokenizer: &Tokenizer,
-    config: &BundleConfig,
-) -> Result<Prompt> {
+/// Puts text and media together. Plain text between two control tokens is one run, time stamps included.
+fn assemble(pieces: &[Piece], media: Vec<Vec<Block>>, tokenizer: &Tokenizer) -> Result<Prompt> {
     let mut prompt = Prompt::default();
-    let mut features: Vec<Option<Features>> = features.into_iter().map(Some).collect();
+    let mut media: Vec<Option<Vec<Block>>> = media.into_iter().map(Some).collect();
     let mut text: Vec<Segment<'_>> = Vec::new();
     for piece in pieces {
         match piece {
             Piece::Control(control) => text.push(Segment::Control(control)),
             Piece::Data(data) => text.push(Segment::Data(data)),
             Piece::Media(index) => {
-                let features = features.get_mut(*index).and_then(Option::take).ok_or_else(
-                    || {
-                        Error::plugin(
-                            "chat format",
-                            format!(
-                                "placed media item {index}, which is not there or was placed before"
-                            ),
-                        )
-                    },
-                )?;
-                prompt
-                    .ids
-                    .extend(tokenizer.encode(&std::mem::take(&mut text))?);
-                place(features, config, &mut prompt)?;
+                let blocks = media.get_mut(*index).and_then(Option::take);
+                for block in blocks.ok_or_else(|| not_there(*index))? {
+                    let stamp = block.stamp.clone().unwrap_or_default();
+                    let run = [&text[..], &[Segment::Data(&stamp)]].concat();
+                    prompt.ids.extend(tokenizer.encode(&run)?);
+                    text.clear();
+                    block.place(&mut prompt);
+                }
             }
         }
     }
     prompt.ids.extend(tokenizer.encode(&text)?);
-    match features.iter().position(Option::is_some) {
-        None => Ok(prompt),
-        Some(index) => {
-            let detail = "is in a place that the chat format does not show to the model; put it into a user's message";
-            Err(Error::invalid(format!("media {}", index + 1), detail))
-        }
-    }
+    let unseen = media.iter().position(Option::is_some);
+    unseen.map_or(Ok(prompt), |index| Err(not_shown(index)))
 }
 
-/// Adds a media item's begin, soft tokens and end (transformers 5.23, `processing_gemma4.py`).
-fn place(features: Features, config: &BundleConfig, prompt: &mut Prompt) -> Result<()> {
-    let (ids, soft_tokens) = match &features {
-        Features::Image(image) => (config.image, image.soft_tokens),
-        Features::Audio(audio) => (config.audio, audio.soft_tokens),
-    };
-    let ids = ids.ok_or_else(|| Error::unsupported("model", "does not take this kind of media"))?;
-    prompt.ids.push(ids.begin);
-    let start = prompt.ids.len();
-    prompt
-        .ids
-        .extend(std::iter::repeat_n(ids.placeholder, soft_tokens));
-    prompt.ids.push(ids.end);
-    prompt.media.push(MediaSpan {
-        start,
-        soft_tokens,
-        features,
-    });
-    Ok(())
+fn not_there(index: usize) -> Error {
+    let detail = format!("placed media item {index}, which is not there or was placed before");
+    Error::plugin("chat format", detail)
+}
+
+fn not_shown(index: usize) -> Error {
+    let detail = "is in a place that the chat format does not show to the model; put it into a user's message";
+    Error::invalid(format!("media {}", index + 1), detail)
 }

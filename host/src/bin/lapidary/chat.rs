@@ -44,6 +44,9 @@ pub struct AskArgs {
     /// A recording. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub audio: Vec<PathBuf>,
+    /// A video: GIF, APNG or WebP, or a movie, which an installed ffmpeg reads. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub video: Vec<PathBuf>,
     /// The most soft tokens of one picture: 70, 140, 280, 560 or 1120.
     #[arg(long, value_name = "TOKENS")]
     pub image_budget: Option<u32>,
@@ -122,7 +125,8 @@ impl AskArgs {
     pub fn media(&self) -> anyhow::Result<Vec<Media>> {
         let images = self.image.iter().map(|path| image(path, self.image_budget));
         let recordings = self.audio.iter().map(|path| Ok(Media::audio(read(path)?)));
-        images.chain(recordings).collect()
+        let videos = self.video.iter().map(|path| Ok(Media::video(read(path)?)));
+        images.chain(recordings).chain(videos).collect()
     }
 
     /// A conversation that holds only the instructions.

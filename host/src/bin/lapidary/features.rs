@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
 use lapidary::{
-    ImageBudget, Limits, Tensor, audio_features, audio_features_raw_16k, image_features_as,
+    FrameSampling, ImageBudget, Limits, Tensor, VideoOptions, VideoSource, audio_features,
+    audio_features_raw_16k, image_features_as, video_features,
 };
 use safetensors::Dtype;
 use serde_json::{Value, json};
@@ -40,6 +41,20 @@ enum Medium {
         #[arg(long, value_name = "FILE.safetensors")]
         out: PathBuf,
     },
+    /// The same as for an image, one frame after the other, and timestamps f32 [frames] in seconds.
+    Video {
+        /// A GIF, APNG or WebP, a folder of frames, or a movie, which an installed ffmpeg reads.
+        file: PathBuf,
+        /// The most soft tokens of one frame: 70, 140, 280, 560 or 1120.
+        #[arg(long, default_value_t = 70)]
+        budget: u32,
+        /// This many frames spread evenly, in place of one a second for a minute; the reference takes 32.
+        #[arg(long, value_name = "COUNT")]
+        uniform: Option<usize>,
+        /// Where to write.
+        #[arg(long, value_name = "FILE.safetensors")]
+        out: PathBuf,
+    },
     /// input_features f32 [frames, 128] and input_features_mask bool [frames].
     Audio {
         /// The recording.
@@ -61,6 +76,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             resizer,
             out,
         } => image(file, *budget, *resizer, out)?,
+        Medium::Video {
+            file,
+            budget,
+            uniform,
+            out,
+        } => video(file, *budget, *uniform, out)?,
         Medium::Audio { file, raw_16k, out } => audio(file, *raw_16k, out)?,
     };
     screen::result(&format!("{summary}\n"))?;
@@ -90,6 +111,64 @@ fn image(file: &Path, budget: u32, resizer: ResizerName, out: &Path) -> anyhow::
     Ok(
         json!({"soft_tokens": features.soft_tokens, "width": features.width, "height": features.height}),
     )
+}
+
+fn video(file: &Path, budget: u32, uniform: Option<usize>, out: &Path) -> anyhow::Result<Value> {
+    let sampling = match uniform {
+        Some(frame_count) => FrameSampling::Uniform { frame_count },
+        None => FrameSampling::default(),
+    };
+    let options = VideoOptions {
+        sampling,
+        budget: ImageBudget::try_from(budget)?,
+        ..VideoOptions::default()
+    };
+    let subject = file.display().to_string();
+    let video = video_features(
+        VideoSource::Path(file),
+        &options,
+        &subject,
+        &Limits::default(),
+    )?;
+    let images = || video.frames.iter().map(|frame| &frame.image);
+    let pixels = joined(images().map(|image| &image.pixel_values))?;
+    let positions = joined(images().map(|image| &image.position_ids))?;
+    let indices: Vec<usize> = video.frames.iter().map(|frame| frame.index).collect();
+    let seconds: Vec<f32> = indices
+        .iter()
+        .map(|index| (*index as f64 / video.frames_per_second) as f32)
+        .collect();
+    let seconds = Tensor::new([seconds.len()], seconds)?;
+    let pixels = View::new(Dtype::F32, &pixels, |value| value.to_le_bytes().to_vec());
+    let positions = View::new(Dtype::I64, &positions, |value| value.to_le_bytes().to_vec());
+    let seconds = View::new(Dtype::F32, &seconds, |value| value.to_le_bytes().to_vec());
+    write(
+        out,
+        vec![
+            ("pixel_values", pixels),
+            ("position_ids", positions),
+            ("timestamps", seconds),
+        ],
+    )?;
+    let stamps: Vec<&str> = video
+        .frames
+        .iter()
+        .map(|frame| frame.stamp.as_str())
+        .collect();
+    Ok(json!({"soft_tokens": video.soft_tokens(), "frames": indices, "timestamps": stamps}))
+}
+
+/// The rows of all tensors, one after the other.
+fn joined<'a, T: Clone + 'a>(
+    tensors: impl Iterator<Item = &'a Tensor<T>>,
+) -> lapidary::Result<Tensor<T>> {
+    let (mut rows, mut row_len, mut data) = (0, 0, Vec::new());
+    for tensor in tensors {
+        rows += tensor.row_count();
+        row_len = tensor.row_len();
+        data.extend_from_slice(tensor.data());
+    }
+    Tensor::new([rows, row_len], data)
 }
 
 fn audio(file: &Path, raw_16k: bool, out: &Path) -> anyhow::Result<Value> {

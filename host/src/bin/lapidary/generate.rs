@@ -70,7 +70,12 @@ struct PromptArgs {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let resizer = args.model.resizer.or(Some(ResizerName::Pillow));
-    let runtime = ModelArgs { resizer, ..args.model }.builder()?.build()?;
+    let runtime = ModelArgs {
+        resizer,
+        ..args.model
+    }
+    .builder()?
+    .build()?;
     let mut media = media(&args.image, &args.audio)?;
     let ids = match &args.prompt {
         PromptArgs { ids: Some(ids), .. } => ids.clone(),

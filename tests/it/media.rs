@@ -1,0 +1,103 @@
+//! Media in prompts: what becomes one block of soft tokens, and what several.
+
+use std::io::Cursor;
+
+use lapidary::{ChatOptions, Content, Conversation, ErrorKind, Media, Message, Part, Role};
+
+use crate::support::{RUNTIME, greedy, ids};
+
+fn prompt_ids(media: Media) -> Vec<u32> {
+    let conversation = Conversation::new().user_with([media], "What is it?");
+    RUNTIME
+        .render(&conversation, &ChatOptions::default())
+        .unwrap()
+        .prompt
+        .ids
+}
+
+fn count(ids: &[u32], id: u32) -> usize {
+    ids.iter().filter(|other| **other == id).count()
+}
+
+/// Mono noise with a pause every ten seconds.
+fn recording(seconds: u32) -> Media {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    for index in 0..seconds * 16_000 {
+        let loud = index % 160_000 > 8_000;
+        let level = i16::try_from(index * 7_919 % 20_011).unwrap();
+        writer.write_sample(if loud { level } else { 0 }).unwrap();
+    }
+    writer.finalize().unwrap();
+    Media::audio(file.into_inner())
+}
+
+/// An animation of `frames` single colours, each shown for a second.
+fn animation(frames: u8) -> Media {
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+    for index in 0..frames {
+        let picture = image::RgbaImage::from_pixel(64, 48, image::Rgba([index * 40, 90, 200, 255]));
+        let delay = image::Delay::from_numer_denom_ms(1_000, 1);
+        encoder
+            .encode_frame(image::Frame::from_parts(picture, 0, 0, delay))
+            .unwrap();
+    }
+    drop(encoder);
+    Media::video(bytes)
+}
+
+#[test]
+fn a_recording_longer_than_the_encoder_takes_is_several_blocks() {
+    let audio = RUNTIME.config().audio.unwrap();
+    let (short, long) = (prompt_ids(recording(20)), prompt_ids(recording(65)));
+    assert_eq!(count(&short, audio.begin), 1);
+    assert!(count(&long, audio.begin) >= 3);
+    // 25 soft tokens a second; each cut may cost one.
+    let (placeholders, blocks) = (count(&long, audio.placeholder), count(&long, audio.begin));
+    assert!(placeholders.abs_diff(65 * 25) <= blocks, "{placeholders}");
+}
+
+#[test]
+fn a_video_is_frames_behind_their_time_stamps() {
+    let video = RUNTIME.config().video.unwrap();
+    let prompt = prompt_ids(animation(3));
+    assert_eq!(count(&prompt, video.begin), 3);
+    for stamp in ["00:00 ", " 00:01 ", " 00:02 "] {
+        let stamp = ids(stamp);
+        assert!(
+            prompt.windows(stamp.len()).any(|window| window == stamp),
+            "{stamp:?} in {prompt:?}"
+        );
+    }
+    let conversation = Conversation::new().user_with([animation(3)], "What moves?");
+    assert!(
+        RUNTIME
+            .chat(conversation, greedy(2))
+            .unwrap()
+            .finish()
+            .is_ok()
+    );
+}
+
+#[test]
+fn media_that_the_format_does_not_show_are_refused_and_not_dropped() {
+    let system = Message::of_parts(
+        Role::System,
+        vec![Part::Media(recording(1)), Part::Text("Hear!".into())],
+    );
+    assert!(matches!(system.content, Some(Content::Parts(_))));
+    let conversation = Conversation::new().with(system).user("Hi");
+    let error = RUNTIME
+        .chat(conversation, greedy(1))
+        .unwrap()
+        .finish()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+}
