@@ -31,7 +31,7 @@ fn recording(seconds: u32) -> Media {
     let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
     for index in 0..seconds * 16_000 {
         let loud = index % 160_000 > 8_000;
-        let level = i16::try_from(index * 7_919 % 20_011).unwrap();
+        let level = i16::try_from(index % 20_011 * 7_919 % 20_011).unwrap();
         writer.write_sample(if loud { level } else { 0 }).unwrap();
     }
     writer.finalize().unwrap();
