@@ -46,13 +46,15 @@ class Encoder:
 
 @dataclass
 class Batch:
-    """Right-padded: causal attention never looks there."""
+    """Right-padded: causal attention never looks there. `towers_only`: the decoder does not run, the towers learn from
+    their auxiliary losses alone."""
 
     ids: torch.Tensor
     targets: torch.Tensor
     labels: torch.Tensor
     weights: torch.Tensor
     samples: list[Sample]
+    towers_only: bool = False
 
 
 def collate(samples: list[Sample]) -> Batch:

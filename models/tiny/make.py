@@ -60,8 +60,8 @@ def plain(processor) -> dict:
 def load_model(args):
     """The checkpoint, or fresh seeded weights; rounded to float16 as the bundle stores them."""
     model = weights.fresh_model(args.seed)
-    if args.checkpoint:
-        model.load_state_dict(torch.load(args.checkpoint, map_location="cpu")["model"])
+    if not args.fresh:
+        model.load_state_dict(weights.read_state(args.checkpoint))
     model.load_state_dict(bundle.round_to_half(model.state_dict()))
     return model.eval()
 
@@ -84,6 +84,7 @@ def make_export(args) -> None:
     report = parity.run(model, args.bundle, args.reference, described)
     report |= {"graphs": sizes, "parameters": sum(p.numel() for p in model.parameters())}
     bundle.write_json(HERE / "parity.json", report)
+    weights.write_state(HERE / "weights.safetensors", model.state_dict())
     print(json.dumps(report["cases"], indent=1))
     parity.check(report)
 
@@ -94,7 +95,9 @@ def main() -> None:
     parser.add_argument("step", choices=["tokenizer", "export", "all"])
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--checkpoint", type=Path, help="trained weights; without it the weights are fresh")
+    parser.add_argument("--checkpoint", type=Path, default=HERE / "weights.safetensors",
+                        help="a training checkpoint, or the weights of the last export")
+    parser.add_argument("--fresh", action="store_true", help="untrained weights instead")
     parser.add_argument("--origin", default="untrained", help="one line for the report: where the weights are from")
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
     parser.add_argument("--reference", type=Path, default=HERE / "reference")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,23 +53,27 @@ def sound(rng: random.Random, held: bool, level: int):
 
 
 DRAW = {"text": mixture.draw, "picture": picture, "sound": sound}
+TOWER_SHARES = ("picture", "sound")
 
 
 def draw(rng: random.Random, held: bool, level: int, shares=(0.5, 0.3, 0.2)):
     """One conversation of any kind, for evaluation."""
-    kind = rng.choices(list(DRAW), shares)[0]
+    kind = rng.choices(list(DRAW), shares[:3])[0]
     return DRAW[kind](rng, held, level)
 
 
 def stream(encoder, rng: random.Random, level: int, tokens_max: int, shares: list[float]) -> Iterator[batches.Batch]:
-    """Endless training batches, one kind each; `shares` of steps are for text, pictures and sound."""
+    """Endless training batches, one kind each. `shares` of steps are for text, pictures, sound, the vision tower alone
+    and the audio tower alone."""
     limits = {"text": tokens_max, "picture": PICTURE_TOKENS, "sound": SOUND_TOKENS}
     sources = {
         kind: batches.stream(encoder, rng, level, limits[kind], DRAW[kind], batches.POOL if kind == "text" else POOL)
         for kind in DRAW
     }
+    kinds = [*((kind, False) for kind in DRAW), *((kind, True) for kind in TOWER_SHARES)]
     while True:
-        yield next(sources[rng.choices(list(DRAW), shares)[0]])
+        kind, towers_only = rng.choices(kinds, shares)[0]
+        yield replace(next(sources[kind]), towers_only=towers_only)
 
 
 def image_rows(model, items: list) -> torch.Tensor:

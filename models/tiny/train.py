@@ -37,9 +37,9 @@ def optimizers(model, args) -> list[torch.optim.Optimizer]:
     """Muon for matrices, AdamW for the rest. The tied head is one parameter with the embedding."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     matrices = [(name, p) for name, p in named if is_matrix(name, p)]
-    decoder = [p for name, p in matrices if "language_model" in name]
-    towers = [p for name, p in matrices if "language_model" not in name]
-    groups = [{"params": decoder, "lr": args.muon_lr}] + ([{"params": towers, "lr": args.tower_lr}] if towers else [])
+    decoder = {"params": [p for name, p in matrices if "language_model" in name], "lr": args.muon_lr}
+    towers = {"params": [p for name, p in matrices if "language_model" not in name], "lr": args.tower_lr}
+    groups = [group for group in (decoder, towers) if group["params"]]
     rest = [p for name, p in named if not is_matrix(name, p)]
     adam = torch.optim.AdamW(rest, lr=args.adam_lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0)
     found = [Muon(groups, lr=args.muon_lr, weight_decay=0.01), adam]
@@ -67,6 +67,10 @@ def encoded_media(model, batch: batches.Batch) -> dict:
 def loss_of(model, batch: batches.Batch, tokenizer=None) -> tuple[torch.Tensor, torch.Tensor | float]:
     """Mean cross-entropy of the targets, and the auxiliary loss of the towers."""
     media = encoded_media(model, batch)
+    if batch.towers_only:
+        import senses
+
+        return torch.zeros(()), senses.auxiliary(model, tokenizer, batch.samples, media)
     rows = forward.logits(model, batch.ids, batch.targets, media)
     each = F.cross_entropy(rows.flatten(0, 1), batch.labels.flatten(), reduction="none")
     extra = 0.0
@@ -164,7 +168,8 @@ def train_step(model, opts, batch, factor: float, tokenizer) -> dict[str, float]
         optimizer.step()
     model.zero_grad(set_to_none=True)
     kind = batch.samples[0].skill.split("_")[0] if batch.samples[0].media else "text"
-    return {kind: float(loss.detach())} | ({f"{kind}_tower": float(extra.detach())} if kind != "text" else {})
+    found = {} if batch.towers_only else {kind: float(loss.detach())}
+    return found | ({f"{kind}_tower": float(extra.detach())} if kind != "text" else {})
 
 
 def report(path: Path, line: dict) -> None:
@@ -177,7 +182,8 @@ def report(path: Path, line: dict) -> None:
 def freeze_unused(model, args) -> None:
     """Without pictures and sound the towers are left alone. Also sets the fast attention of the vision tower."""
     for name, parameter in model.named_parameters():
-        if not args.senses and not name.startswith("model.language_model"):
+        decoder = name.startswith("model.language_model")
+        if args.freeze_decoder and decoder or not args.senses and not decoder:
             parameter.requires_grad_(False)
     model.model.vision_tower.config._attn_implementation = "sdpa"
 
@@ -189,6 +195,8 @@ def run(args) -> None:
     freeze_unused(model, args)
     encoder, opts = batches.Encoder(args.bundle), optimizers(model, args)
     path, log = args.work / "checkpoint.pt", args.work / "log.jsonl"
+    if args.start and not path.exists():
+        model.load_state_dict(weights.read_state(args.start))
     step = load(path, model, opts)
     if args.compile:
         forward.compile_layers()
@@ -217,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
     parser.add_argument("--work", type=Path, default=HERE / "work")
+    parser.add_argument("--start", type=Path, help="weights to begin with where there is no checkpoint yet")
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--decay", type=int, default=3_000)
@@ -229,7 +238,9 @@ def main() -> None:
     parser.add_argument("--adam-lr", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--senses", action="store_true", help="pictures and sound too")
-    parser.add_argument("--shares", type=float, nargs=3, default=[0.56, 0.25, 0.19], help="of text, pictures, sound")
+    parser.add_argument("--shares", type=float, nargs=5, default=[0.5, 0.15, 0.1, 0.15, 0.1],
+                        help="of steps: text, pictures, sound, vision tower alone, audio tower alone")
+    parser.add_argument("--freeze-decoder", action="store_true", help="train the towers only")
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

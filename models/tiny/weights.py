@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import Gemma4ForConditionalGeneration
 
 import dims
@@ -20,6 +23,21 @@ def fresh_model(seed: int) -> Gemma4ForConditionalGeneration:
             elif name.endswith("position_embedding_table"):
                 parameter.copy_(smooth_positions(*parameter.shape[1:]))
     return model
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Weights of a training checkpoint (`.pt`) or of the committed ones (`.safetensors`, float16), as float32."""
+    if path.suffix == ".safetensors":
+        state = {name: tensor.float() for name, tensor in load_file(path).items()}
+        return state | {"lm_head.weight": state["model.language_model.embed_tokens.weight"]}
+    return torch.load(path, map_location="cpu")["model"]
+
+
+def write_state(path: Path, state: dict[str, torch.Tensor]) -> None:
+    """The weights that a bundle was made of, without the tied copy; float16 where the bundle has float16."""
+    kept = {name: tensor for name, tensor in state.items() if name != "lm_head.weight"}
+    halved = {name: tensor.half() if tensor.numel() >= 512 else tensor for name, tensor in kept.items()}
+    save_file({name: tensor.contiguous() for name, tensor in halved.items()}, path)
 
 
 def smooth_positions(count: int, width: int) -> torch.Tensor:

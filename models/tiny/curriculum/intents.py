@@ -120,7 +120,7 @@ def draw_value(rng: random.Random, kind: str, held: bool):
     """One value for a slot."""
     makers = {
         "city": lambda: words.proper(rng, held, words.CITIES), "name": lambda: words.proper(rng, held, words.NAMES),
-        "proper": lambda: words.made_up(rng, held).capitalize(), "phrase": lambda: words.phrase(rng, held),
+        "proper": lambda: words.proper(rng, held, words.NAMES, 0.9), "phrase": lambda: words.phrase(rng, held),
         "word": lambda: words.phrase(rng, held, 1, 1), "integer": lambda: words.number(rng, held),
         "expression": lambda: expression(rng, held), "room": lambda: rng.choice(ROOMS),
         "state": lambda: rng.choice(("on", "off")), "unit": lambda: rng.choice(UNITS),
@@ -163,12 +163,14 @@ def draw_tool(rng: random.Random, intent: Intent, held: bool) -> tuple[Tool, lis
     name = rng.choice(intent.names.split()) if plain else invented_name(rng, held)
     parameters, keys = {}, []
     for options, description, kind, values in intent.slots:
-        key = rng.choice(options.split()) if rng.random() < 0.85 else words.made_up(rng, held)
+        # A name that says nothing needs its description, or nobody could tell what it is for.
+        plain_key = rng.random() < 0.88
+        key = rng.choice(options.split()) if plain_key else words.made_up(rng, held)
         if key in parameters:
             key = f"{key}_2"
         keys.append(key)
         enum = ["on", "off"] if values == "state" and rng.random() < 0.5 else None
-        parameters[key] = (kind, description if rng.random() < 0.7 else "", enum)
+        parameters[key] = (kind, description if rng.random() < 0.7 or not plain_key else "", enum)
     return Tool(name, rng.choice(intent.descriptions), parameters), keys
 
 

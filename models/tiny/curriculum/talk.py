@@ -81,15 +81,17 @@ STYLES = {
     "": lambda fact: fact[2], "word": lambda fact: fact[1].capitalize() + ".", "upper": lambda fact: fact[2].upper(),
     "french": lambda fact: fact[4], "lower": lambda fact: fact[2].lower(),
 }
-INSTRUCTIONS = {"": ("",), "word": WORD, "upper": UPPER, "french": FRENCH, "lower": LOWER}
+INSTRUCTIONS = {"word": WORD, "upper": UPPER, "french": FRENCH, "lower": LOWER}
 
 
-def style_of(rng: random.Random, key: str, held: bool, plain_share: float) -> str:
-    """An instruction; combinations of question and instruction are split into trained and held out."""
+def style_of(rng: random.Random, key: str, held: bool, plain_share: float) -> tuple[str, str]:
+    """A style and the system line that asks for it. Pairs of question and system line are split into trained and held
+    out; every question is trained in every style, since a translation cannot be guessed."""
     if rng.random() < plain_share and not held:
-        return ""
-    options = [style for style in STYLES if style and words.held_out(f"{key} {style}") == held]
-    return rng.choice(options) if options else ""
+        return "", ""
+    pairs = [(style, line) for style, lines in INSTRUCTIONS.items() for line in lines if style]
+    options = [pair for pair in pairs if words.held_out(f"{key} {pair[1]}") == held]
+    return rng.choice(options) if options else ("", "")
 
 
 def about(rng: random.Random, held: bool, level: int) -> Builder:
@@ -115,8 +117,7 @@ def outside(rng: random.Random, held: bool, level: int) -> Builder:
 def fact(rng: random.Random, held: bool, level: int) -> Builder:
     """A small fact, under an instruction or none."""
     entry = rng.choice(FACTS)
-    style = style_of(rng, entry[0], held, 0.3)
-    system = rng.choice(INSTRUCTIONS[style])
+    style, system = style_of(rng, entry[0], held, 0.3)
     build = Builder(system, [], rng.random() < 0.3, skill="instruction" if style else "fact").user(entry[0])
     wants = f" The system says: {system}" if system else ""
     return build.answer(STYLES[style](entry), f"This is a simple question.{wants}")

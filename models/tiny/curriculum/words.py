@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 import zlib
+from functools import cache
+from pathlib import Path
 
 HELD_OUT_SHARE = 5
+TOKENIZER = Path(__file__).parent.parent / "bundle" / "tokenizer.json"
+PIECE_SHARE = 0.45
 
 
 def held_out(key: str) -> bool:
@@ -38,11 +43,27 @@ def side(items: list[str], held: bool) -> list[str]:
     return [item for item in items if held_out(item) == held]
 
 
+@cache
+def pieces() -> list[str]:
+    """Alphabetic tokens of the tokenizer. Words built of them show every token to the model, so that a never-seen word
+    is at worst a never-seen order of known tokens. Empty before the tokenizer exists."""
+    if not TOKENIZER.exists():
+        return []
+    vocab = json.loads(TOKENIZER.read_text())["model"]["vocab"]
+    return sorted(token for token in vocab if token.isascii() and token.isalpha() and len(token) <= 6)
+
+
+def syllables(rng: random.Random) -> str:
+    """One to three syllables."""
+    count = rng.choice((1, 2, 2, 3))
+    return "".join(rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(count)) + rng.choice(CODAS)
+
+
 def made_up(rng: random.Random, held: bool) -> str:
-    """A lower-case word that exists nowhere, on the asked side."""
+    """A word that exists nowhere, on the asked side."""
     while True:
-        count = rng.choice((1, 2, 2, 3))
-        word = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(count)) + rng.choice(CODAS)
+        use_pieces = rng.random() < PIECE_SHARE and pieces()
+        word = "".join(rng.choices(pieces(), k=rng.choice((1, 2, 2)))) if use_pieces else syllables(rng)
         if len(word) > 2 and held_out(word) == held:
             return word
 
@@ -50,7 +71,8 @@ def made_up(rng: random.Random, held: bool) -> str:
 def proper(rng: random.Random, held: bool, known: list[str], invented_share: float = 0.4) -> str:
     """A capitalised name, known or made up."""
     if rng.random() < invented_share:
-        return made_up(rng, held).capitalize()
+        word = made_up(rng, held)
+        return word[0].upper() + word[1:]
     return rng.choice(side(known, held))
 
 
