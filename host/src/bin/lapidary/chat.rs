@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use lapidary::{
     ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Sampling,
-    Thinking, Usage,
+    Thinking,
 };
 
 use crate::model::{ModelArgs, PluginArgs, read};
+use crate::transcript::Transcript;
 use crate::{repl, screen};
 
 /// Answer a prompt, or talk.
@@ -197,64 +198,16 @@ fn show_json(generation: Generation) -> anyhow::Result<(FinishReason, Vec<Messag
 /// Streams an answer to the terminal. Returns why it ended and what it adds to the conversation.
 pub fn show(mut generation: Generation) -> anyhow::Result<(FinishReason, Vec<Message>)> {
     stop_on_interrupt(&generation);
+    let mut transcript = Transcript::new();
     let mut reason = FinishReason::Cancelled;
-    let mut line_open = false;
     for event in generation.by_ref() {
-        match event? {
-            Event::Text { text } => {
-                screen::result(&text)?;
-                line_open = true;
-            }
-            Event::Thought { text } => screen::aside(&text),
-            Event::ToolCall(call) => {
-                screen::aside(&format!("\n→ {}({})\n", call.name, call.arguments))
-            }
-            Event::ToolResult(result) => screen::aside(&tool_line(&result)?),
-            Event::Malformed { raw, message, .. } => {
-                screen::aside(&format!("\n[malformed: {message}: {raw}]\n"))
-            }
-            Event::ToolCallDelta { .. } => {}
-            Event::Finished {
-                reason: last,
-                usage,
-            } => {
-                if line_open {
-                    screen::result("\n")?;
-                }
-                screen::aside(&usage_line(last, &usage));
-                reason = last;
-            }
+        let event = event?;
+        transcript.show(&event)?;
+        if let Event::Finished { reason: last, .. } = event {
+            reason = last;
         }
     }
     Ok((reason, generation.messages()))
-}
-
-fn tool_line(result: &lapidary::ToolResult) -> anyhow::Result<String> {
-    let value = serde_json::to_value(result)?;
-    let text = value["content"]
-        .as_str()
-        .map_or_else(|| value["content"].to_string(), str::to_owned);
-    Ok(format!(
-        "{} {text}\n",
-        if result.is_error { "✗" } else { "←" }
-    ))
-}
-
-fn usage_line(reason: FinishReason, usage: &Usage) -> String {
-    let steps = usage.output_tokens.saturating_sub(1) as f64;
-    let rate = if usage.decode_ms > 0.0 {
-        steps * 1e3 / usage.decode_ms
-    } else {
-        0.0
-    };
-    format!(
-        "[{reason:?}: {} prompt tokens in {:.0} ms, {} new ({} thought) at {rate:.0} tokens/s, on {}]\n",
-        usage.prompt_tokens,
-        usage.prefill_ms,
-        usage.output_tokens,
-        usage.thought_tokens,
-        usage.provider
-    )
 }
 
 /// Ctrl-C stops the answer; a second one, the process.

@@ -11,6 +11,7 @@ mod render;
 mod repl;
 mod screen;
 mod settings;
+mod transcript;
 
 use std::process::ExitCode;
 
