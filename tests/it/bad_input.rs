@@ -3,8 +3,8 @@
 use std::fs;
 
 use lapidary::{
-    Conversation, DtypeChoice, ErrorKind, GenerateRequest, Media, Provider, Providers, Runtime,
-    inspect,
+    ChatOptions, Conversation, DtypeChoice, ErrorKind, GenerateRequest, Media, Provider, Providers,
+    Runtime, Sampling, inspect,
 };
 
 use crate::support::{RUNTIME, builder, bundle_on_disk, greedy, ids, load};
@@ -202,5 +202,33 @@ fn asking_for_cuda_without_cuda_is_an_error_and_not_cpu() {
     match cuda {
         Some((_, Ok(()))) => assert_eq!(built.unwrap().provider(), "cuda:0,cpu"),
         _ => assert_eq!(built.unwrap_err().kind(), ErrorKind::Unsupported),
+    }
+}
+
+#[test]
+fn sampling_settings_out_of_range_are_refused() {
+    let own = Sampling::default();
+    let bad = [
+        Sampling {
+            temperature: f32::NAN,
+            ..own
+        },
+        Sampling {
+            temperature: -1.0,
+            ..own
+        },
+        Sampling { top_p: 2.0, ..own },
+        Sampling { min_p: -0.1, ..own },
+    ];
+    for sampling in bad {
+        let options = ChatOptions {
+            sampling: Some(sampling),
+            ..greedy(1)
+        };
+        assert_eq!(
+            RUNTIME.chat("Hello!", options).unwrap_err().kind(),
+            ErrorKind::Invalid,
+            "{sampling:?}"
+        );
     }
 }

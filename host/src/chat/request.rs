@@ -1,6 +1,7 @@
 //! What a caller asks of one generation.
 
 use super::tool::ToolSpec;
+use crate::error::{Error, Result};
 
 /// Whether the model thinks before it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,25 @@ impl Sampling {
         }
     }
 }
+
+impl Sampling {
+    /// Refuses numbers that choose nothing.
+    pub(crate) fn check(&self) -> Result<()> {
+        let within = |name: &str, value: f32, low: f32, high: f32| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            let detail = format!("expected {name} from {low} to {high}, found {value}");
+            Err(Error::invalid("sampling", detail))
+        };
+        within("temperature", self.temperature, 0.0, TEMPERATURE_MAX)?;
+        within("top_p", self.top_p, 0.0, 1.0)?;
+        within("min_p", self.min_p, 0.0, 1.0)
+    }
+}
+
+/// Far over what any use has; beyond it logits lose their order.
+const TEMPERATURE_MAX: f32 = 1e3;
 
 impl Default for Sampling {
     fn default() -> Self {

@@ -49,6 +49,7 @@ pub struct Generated {
 }
 
 pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> {
+    request.sampling.unwrap_or_default().check()?;
     check_ids(&request.ids, inner.bundle.config().vocab_size)?;
     check_length(request.ids.len(), inner)?;
     let (wants_logits, prompt_tokens) = (request.logits, request.ids.len());
@@ -61,12 +62,6 @@ pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> 
 }
 
 fn check_ids(ids: &[u32], vocab_size: usize) -> Result<()> {
-    if ids.is_empty() {
-        return Err(Error::invalid(
-            "prompt",
-            "expected at least one token, found none",
-        ));
-    }
     let unknown = ids.iter().find(|id| **id as usize >= vocab_size);
     unknown.map_or(Ok(()), |id| {
         let detail = format!("expected ids below {vocab_size}, the model's vocabulary, found {id}");

@@ -69,7 +69,8 @@ impl Runtime {
     /// [`Generation`] stops it.
     ///
     /// # Errors
-    /// `Limit` when the conversation is larger than [`Limits`] allows; `Io` when no thread can be had.
+    /// `Limit` when the conversation is larger than [`Limits`] allows; `Invalid` for sampling settings out of
+    /// range; `Io` when no thread can be had.
     /// What goes wrong later arrives as the last item.
     pub fn chat(
         &self,
@@ -78,6 +79,7 @@ impl Runtime {
     ) -> Result<Generation> {
         let conversation = conversation.into();
         prompt::check_size(&conversation, &self.inner.limits)?;
+        options.sampling.unwrap_or_default().check()?;
         generation::start(self.inner.clone(), conversation, options)
     }
 

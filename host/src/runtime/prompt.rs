@@ -76,8 +76,14 @@ pub(super) fn render(
     })
 }
 
-/// Refuses a prompt that leaves no room for an answer.
+/// Refuses a prompt of nothing, and one that leaves no room for an answer.
 pub(super) fn check_length(tokens: usize, inner: &Inner) -> Result<()> {
+    if tokens == 0 {
+        return Err(Error::invalid(
+            "prompt",
+            "expected at least one token, found none",
+        ));
+    }
     let context = inner.bundle.config().context_tokens;
     if tokens >= context {
         let detail = format!(
