@@ -131,7 +131,11 @@ def draw_value(rng: random.Random, kind: str, held: bool):
 
 
 def expression(rng: random.Random, held: bool) -> str:
-    """An arithmetic expression in digits and signs."""
+    """An arithmetic expression in digits and signs, now and then with brackets or a function."""
+    if rng.random() < 0.2:
+        inner = f"{words.number(rng, held)} {rng.choice('+-*/')} {words.number(rng, held)}"
+        form = rng.choice(("({}) {} {}", "({}) {} {}", "sqrt({})", "abs({})", "round({})"))
+        return form.format(inner, rng.choice("+-*/"), words.number(rng, held))
     parts = [str(words.number(rng, held))]
     for _ in range(rng.choice((1, 1, 1, 2))):
         parts += [rng.choice("+-*/"), str(words.number(rng, held))]

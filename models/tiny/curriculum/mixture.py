@@ -10,7 +10,7 @@ import tools
 from render import Builder
 
 TEXT = (
-    (tools.tool_call, 0.54), (tools.no_fit, 0.16), (talk.about, 0.08), (talk.outside, 0.05), (talk.fact, 0.09),
+    (tools.tool_call, 0.51), (tools.no_fit, 0.19), (talk.about, 0.08), (talk.outside, 0.05), (talk.fact, 0.09),
     (talk.memory, 0.08),
 )
 

@@ -45,7 +45,12 @@ class Request:
 
 
 def other_tools(rng: random.Random, used: list[Intent], held: bool, count: int, taken: set[str]) -> list[Tool]:
-    """Distractors: declarations of other intents, names apart."""
+    """Distractors: declarations of other intents, names apart. Often they are just the two that a host ships with."""
+    if count and rng.random() < 0.3:
+        pair = [intents.SHIPPED[label][0] for label in ("sum", "time") if label not in {i.label for i in used}]
+        pair = [tool for tool in pair if tool.name not in taken]
+        taken.update(tool.name for tool in pair)
+        return pair
     free = [intent for intent in INTENTS if intent not in used]
     tools = []
     for intent in rng.sample(free, count):
