@@ -25,7 +25,7 @@ fn run(arguments: &[&str]) -> Output {
     lapidary(arguments).output().unwrap()
 }
 
-fn with_input(arguments: &[&str], input: &str) -> Output {
+fn with_input(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     let mut child = lapidary(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -36,7 +36,7 @@ fn with_input(arguments: &[&str], input: &str) -> Output {
         .stdin
         .take()
         .unwrap()
-        .write_all(input.as_bytes())
+        .write_all(input.as_ref())
         .unwrap();
     child.wait_with_output().unwrap()
 }
@@ -420,5 +420,93 @@ fn defaults_come_from_lapidary_toml_and_flags_win() {
             .unwrap(),
         2,
         "modell",
+    );
+}
+
+#[test]
+fn a_bad_line_is_answered_by_its_error_and_the_next_line_works() {
+    let input =
+        b"\xff\n[]\n{\"messages\":[],\"tools\":\"x\"}\n{\"messages\":[],\"enable_thinking\":1}\n\
+        {\"messages\":[{\"role\":\"user\",\"content\":[\"x\"]}]}\n{\"messages\":[]}\n";
+    let results = lines(&with_input(&["render", "--jsonl"], input));
+    assert_eq!(results.len(), 6);
+    for result in &results[..5] {
+        assert_eq!(result["error"]["kind"], "invalid", "{result}");
+    }
+    assert!(results[5]["text"].is_string());
+    let results = lines(&with_input(
+        &["parse", "--jsonl"],
+        b"{\"input_text\":5}\n{\"input_text\":\"Hi\"}\n",
+    ));
+    assert_eq!(results[0]["error"]["kind"], "invalid");
+    assert_eq!(results[1]["content"], "Hi");
+}
+
+#[test]
+fn a_number_that_nothing_can_hold_stays_text() {
+    let request = json!({"input_text": "ok <|tool_call>call:f{a:1e999}<tool_call|>"}).to_string();
+    let result = &lines(&with_input(&["parse", "--jsonl"], request.as_bytes()))[0];
+    assert_eq!(
+        (
+            &result["content"],
+            &result["tool_calls"][0]["arguments"]["a"]
+        ),
+        (&json!("ok"), &json!("1e999"))
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_reading_standard_error_loses_no_answer() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let arguments = ["chat", "--greedy", "--max-tokens", "4", "Hello!"];
+    let output = lapidary(&arguments).stderr(full).output().unwrap();
+    assert!(output.status.success());
+    assert!(!output.stdout.is_empty());
+}
+
+#[test]
+fn a_cached_library_that_was_cut_short_is_not_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    // Fills the cache when this machine has none yet.
+    run(&["doctor"]);
+    let location = lapidary::onnxruntime::locate().unwrap();
+    let cached = folder
+        .path()
+        .join("lapidary")
+        .join(location.path.parent().unwrap().file_name().unwrap());
+    fs::create_dir_all(&cached).unwrap();
+    fs::write(cached.join(location.path.file_name().unwrap()), "cut").unwrap();
+    let mut command = lapidary(&["chat", "Hi"]);
+    command
+        .env("LAPIDARY_CACHE", folder.path())
+        .env("LAPIDARY_OFFLINE", "1")
+        .env_remove("ORT_DYLIB_PATH");
+    refused(&command.output().unwrap(), 1, "LAPIDARY_OFFLINE");
+}
+
+#[test]
+fn inspect_names_a_graph_that_was_cut_short() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("onnx")).unwrap();
+    for (name, bytes) in lapidary_tiny::files() {
+        let kept = if name.ends_with("vision_encoder.onnx_data") {
+            &bytes[..100]
+        } else {
+            bytes
+        };
+        fs::write(folder.path().join(name), kept).unwrap();
+    }
+    let report = &lines(&run(&[
+        "inspect",
+        "--json",
+        folder.path().to_str().unwrap(),
+    ]))[0];
+    assert!(
+        report["missing"][0]
+            .as_str()
+            .unwrap()
+            .contains("vision_encoder.onnx_data"),
+        "{report}"
     );
 }

@@ -232,3 +232,25 @@ fn sampling_settings_out_of_range_are_refused() {
         );
     }
 }
+
+#[test]
+fn placeholders_without_media_are_refused() {
+    let request = GenerateRequest {
+        ids: ids("<bos><|image|>"),
+        ..GenerateRequest::default()
+    };
+    assert_eq!(
+        RUNTIME.generate(request).unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
+}
+
+#[test]
+fn more_threads_than_any_machine_has_are_refused() {
+    for threads in [0, 100_000] {
+        assert_eq!(
+            builder().threads(threads).build().unwrap_err().kind(),
+            ErrorKind::Invalid
+        );
+    }
+}

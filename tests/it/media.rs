@@ -101,3 +101,25 @@ fn media_that_the_format_does_not_show_are_refused_and_not_dropped() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
 }
+
+#[test]
+fn a_recording_too_short_for_a_soft_token_is_an_empty_place() {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    (0..80).for_each(|_| writer.write_sample(0i16).unwrap());
+    writer.finalize().unwrap();
+    let conversation = Conversation::new().user_with([Media::audio(file.into_inner())], "What?");
+    assert!(
+        RUNTIME
+            .chat(conversation, greedy(1))
+            .unwrap()
+            .finish()
+            .is_ok()
+    );
+}

@@ -140,6 +140,9 @@ fn parts_of(parts: &[Value], at: &str) -> Result<Vec<Part>> {
 
 /// A part of a kind that nobody knows is left out, as the reference template does.
 fn part(value: &Value, at: &str) -> Result<Option<Part>> {
+    if !value.is_object() {
+        return Err(invalid(at, "expected an object with a type"));
+    }
     let kind = value.get("type").and_then(Value::as_str);
     let media = |kind| {
         Ok(Some(Part::Media(Media {
@@ -149,10 +152,10 @@ fn part(value: &Value, at: &str) -> Result<Option<Part>> {
         })))
     };
     match kind {
-        Some("text") | None => Ok(value
-            .get("text")
-            .and_then(Value::as_str)
-            .map(|text| Part::Text(text.into()))),
+        Some("text" | "input_text" | "output_text") | None => match value.get("text") {
+            Some(Value::String(text)) => Ok(Some(Part::Text(text.clone()))),
+            _ => Err(invalid(at, "expected a text")),
+        },
         Some("image" | "image_url") => media(MediaKind::Image),
         Some("audio" | "input_audio") => media(MediaKind::Audio),
         Some("video" | "video_url") => media(MediaKind::Video),

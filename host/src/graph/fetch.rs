@@ -109,6 +109,11 @@ pub fn fetch(progress: &mut dyn FnMut(&str)) -> Result<LibraryLocation> {
             folder.display()
         ));
     }
+    // A later start compares only the length: hashing would cost it a tenth of a second.
+    let length = fs::metadata(&path)
+        .map_err(|cause| Error::reading(&path, cause))?
+        .len();
+    fs::write(stamp(&path), length.to_string()).map_err(|cause| writing(&path, cause))?;
     Ok(LibraryLocation {
         path,
         version: VERSION.into(),
@@ -239,6 +244,18 @@ fn sha256(bytes: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+/// Whether the library in our cache folder is as long as it was when its hash was checked.
+pub(super) fn is_whole(path: &Path) -> bool {
+    let length = fs::read_to_string(stamp(path))
+        .ok()
+        .and_then(|text| text.parse().ok());
+    length.is_some() && length == fs::metadata(path).ok().map(|file| file.len())
+}
+
+fn stamp(library: &Path) -> PathBuf {
+    library.with_added_extension("size")
 }
 
 /// Writes beside the goal and renames, so that a reader sees nothing or all of it, however many write at once.

@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use ort::environment::{Environment, EnvironmentBuilder};
 use ort::logging::LogLevel;
 
+use super::fetch::is_whole;
 pub use super::fetch::{fetch, locate_or_fetch};
 use crate::error::{Error, Result};
 
@@ -118,7 +119,13 @@ pub(super) fn find() -> Result<Option<(PathBuf, LibraryOrigin)>> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         return named_by_variable(Path::new(&path)).map(Some);
     }
-    let in_folder = |(folder, origin): (PathBuf, _)| library_in(&folder).map(|path| (path, origin));
+    let in_folder = |(folder, origin): (PathBuf, _)| {
+        // Loading a library that was cut short would end the process.
+        let is_usable = |path: &PathBuf| origin != LibraryOrigin::Cache || is_whole(path);
+        library_in(&folder)
+            .filter(is_usable)
+            .map(|path| (path, origin))
+    };
     Ok(folders().into_iter().find_map(in_folder))
 }
 

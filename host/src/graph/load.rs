@@ -62,7 +62,7 @@ impl GraphSource {
     }
 
     /// Checks what can be checked without ONNX Runtime, whose own messages name neither the cause nor the cure.
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         match self {
             Self::File(path) => {
                 let folder = path.parent().unwrap_or(Path::new(""));

@@ -38,7 +38,7 @@ pub struct BundleReport {
     pub kv_bytes_per_token: Option<u64>,
     /// What the chosen graphs' files and a full context's keys and values take together.
     pub memory_estimate_bytes: u64,
-    /// Files that a full bundle has and this one lacks.
+    /// Files that a full bundle has and this one lacks, and graphs whose files are cut short.
     pub missing: Vec<String>,
 }
 
@@ -150,6 +150,19 @@ impl Bundle {
             .into_iter()
             .filter(|name| !self.has_file(name))
             .map(str::to_owned);
-        graphs.chain(files).collect()
+        let broken = GraphRole::ALL
+            .into_iter()
+            .filter_map(|role| self.harm(role));
+        graphs.chain(files).chain(broken).collect()
+    }
+
+    /// What is wrong with the chosen graph's files, as far as it shows without loading them.
+    fn harm(&self, role: GraphRole) -> Option<String> {
+        let dtype = self.choose_dtype(role, &DtypeChoice::default()).ok()??;
+        let source = self.graph_source(role, dtype);
+        source
+            .and_then(|source| source.check())
+            .err()
+            .map(|error| error.to_string())
     }
 }

@@ -139,6 +139,7 @@ impl RuntimeBuilder {
     /// `Io` without ONNX Runtime; `Bundle` for a broken model; `Plugin` for a component that cannot be
     /// used; `Unsupported` for a provider that cannot start.
     pub fn build(self) -> Result<Runtime> {
+        check_threads(self.threads)?;
         library::initialize()?;
         let bundle = self.bundle.map_or_else(default_bundle, Ok)?;
         let tokenizer = bundle.tokenizer()?;
@@ -177,6 +178,19 @@ impl RuntimeBuilder {
         Ok(Runtime {
             inner: Arc::new(inner),
         })
+    }
+}
+
+/// More than any machine has; ONNX Runtime would start them all.
+const THREADS_MAX: usize = 1_024;
+
+fn check_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        Some(count) if !(1..=THREADS_MAX).contains(&count) => {
+            let detail = format!("expected 1 to {THREADS_MAX}, found {count}");
+            Err(Error::invalid("threads", detail))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

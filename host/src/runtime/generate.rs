@@ -103,7 +103,8 @@ fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
     let mut next = HashMap::new();
     let mut spans = Vec::with_capacity(request.media.len());
     for (index, media) in request.media.iter().enumerate() {
-        for block in blocks(inner, media, index + 1)? {
+        let blocks = blocks(inner, media, index + 1)?.into_iter();
+        for block in blocks.filter(|block| block.soft_tokens > 0) {
             let (placeholder, soft_tokens) = (block.ids.placeholder, block.soft_tokens);
             let from = next.entry(placeholder).or_insert(0);
             let found = request.ids[*from..]
@@ -125,7 +126,25 @@ fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
             });
         }
     }
+    check_covered(&request.ids, &spans, inner)?;
     Ok(spans)
+}
+
+/// Refuses a placeholder that no media item stands behind.
+fn check_covered(ids: &[u32], spans: &[MediaSpan], inner: &Inner) -> Result<()> {
+    let config = inner.bundle.config();
+    let media = [config.image, config.audio, config.video]
+        .into_iter()
+        .flatten();
+    let placeholders: Vec<u32> = media.map(|ids| ids.placeholder).collect();
+    let places = ids.iter().filter(|id| placeholders.contains(id)).count();
+    let covered: usize = spans.iter().map(|span| span.soft_tokens).sum();
+    if places == covered {
+        return Ok(());
+    }
+    let detail =
+        format!("expected media for {places} placeholder ids, found {covered} soft tokens");
+    Err(Error::invalid("prompt", detail))
 }
 
 fn no_place(index: usize, expected: usize, found: usize) -> Error {

@@ -24,6 +24,10 @@ impl Block {
             .ids
             .extend(std::iter::repeat_n(self.ids.placeholder, soft_tokens));
         prompt.ids.push(self.ids.end);
+        // A recording of 10 ms or less has no soft token, and the encoder takes no empty one.
+        if soft_tokens == 0 {
+            return;
+        }
         prompt.media.push(MediaSpan {
             start,
             soft_tokens,

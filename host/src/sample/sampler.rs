@@ -9,6 +9,9 @@ use rand::{RngExt, SeedableRng};
 use super::filters::{self, Candidate};
 use crate::chat::Sampling;
 
+/// A temperature at which only the likeliest token has any probability left; below it numbers overflow.
+const GREEDY_BELOW: f32 = 1e-5;
+
 /// Chooses one token after the other.
 #[derive(Debug)]
 pub(crate) struct Sampler {
@@ -50,7 +53,7 @@ impl Sampler {
         if let Some(id) = self.replay.pop_front() {
             return id;
         }
-        if self.sampling.temperature <= 0.0 {
+        if self.sampling.temperature <= GREEDY_BELOW {
             return self.likeliest(logits);
         }
         let mut kept = filters::top_k(self.candidates(logits), self.sampling.top_k);

@@ -54,7 +54,12 @@ fn literal(text: &str) -> Option<Value> {
         _ => {}
     }
     let value: Value = serde_json::from_str(text).ok()?;
-    let scalar = matches!(value, Value::Null | Value::Bool(_) | Value::Number(_));
+    let scalar = match &value {
+        Value::Null | Value::Bool(_) => true,
+        // A number that no host can hold stays text.
+        Value::Number(number) => number.as_f64().is_some_and(f64::is_finite),
+        Value::String(_) | Value::Array(_) | Value::Object(_) => false,
+    };
     scalar.then_some(value)
 }
 

@@ -169,10 +169,23 @@ fn processor_features() -> Vec<&'static str> {
 }
 
 fn caches() -> Finding {
-    let folder = onnxruntime::cache_folder().map(|folder| folder.display().to_string());
+    let outcome = onnxruntime::cache_folder()
+        .map_err(anyhow::Error::from)
+        .and_then(|folder| {
+            let probe = folder.join(format!("doctor-{}", std::process::id()));
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(&probe, "")?;
+            std::fs::remove_file(&probe)?;
+            Ok(folder.display().to_string())
+        });
+    let outcome = in_words(outcome).map_err(|error| {
+        format!(
+            "cannot be written, so plugins are compiled at each start: {error}; set LAPIDARY_CACHE"
+        )
+    });
     Finding {
         subject: "cache folder",
-        outcome: in_words(folder),
+        outcome,
         vital: false,
     }
 }

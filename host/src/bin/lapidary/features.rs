@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args as ClapArgs, Subcommand};
 use lapidary::{
     FrameSampling, ImageBudget, Limits, Tensor, VideoOptions, VideoSource, audio_features,
@@ -232,5 +233,6 @@ impl safetensors::View for View {
 
 /// Writes a safetensors file.
 pub fn write(path: &Path, views: Vec<(&str, View)>) -> anyhow::Result<()> {
-    Ok(safetensors::serialize_to_file(views, None, path)?)
+    let bytes = safetensors::serialize(views, None)?;
+    std::fs::write(path, bytes).with_context(|| format!("{}: cannot be written", path.display()))
 }

@@ -17,7 +17,8 @@ pub struct ModelArgs {
     /// A bundle's directory. Without it, the embedded model.
     #[arg(long, env = "LAPIDARY_MODEL")]
     pub model: Option<String>,
-    /// What runs the graphs, in order, such as cuda:0,cpu; auto tries and says what it chose.
+    /// What runs the graphs, such as cuda:0,cpu: each takes the nodes it can, the next one the rest. One that
+    /// cannot start is an error; auto takes what starts.
     #[arg(long, env = "LAPIDARY_PROVIDER")]
     pub provider: Option<String>,
     /// Which dtype of the bundle: fp32, fp16, q4, q4f16, …, or one for each graph, embed=q4,decoder=q4f16.

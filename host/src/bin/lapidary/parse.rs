@@ -1,16 +1,17 @@
 //! `lapidary parse`: what a model wrote to events.
 
-use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
-use lapidary::{ControlScanner, Format, Interrupt, ParsedEvent, Result, StopReason, TokenPiece};
+use lapidary::{
+    ControlScanner, Error, ErrorKind, Format, Interrupt, ParsedEvent, Result, StopReason,
+    TokenPiece,
+};
 use serde_json::{Value, json};
 
 use crate::model::load_format;
-use crate::render::{error_json, request, tools};
-use crate::screen;
+use crate::render::{answer_lines, request, tools};
 
 /// Parse what a model wrote, one JSON request a line.
 #[derive(ClapArgs)]
@@ -18,7 +19,9 @@ use crate::screen;
     after_help = "Example:\n  echo '{\"input_text\":\"Hello<turn|>\"}' | lapidary parse --jsonl"
 )]
 pub struct Args {
-    /// One request a line in, one result a line out, in the same order. The only form there is.
+    /// One request a line in, one result or error a line out, in the same order. The only form there is.
+    /// A request has input_text, what the model wrote, and may have chunks, the same as it streamed, prefix, the
+    /// end of the prompt, and tools.
     #[arg(long, required = true)]
     jsonl: bool,
     /// A chat format component in place of the built-in one.
@@ -29,31 +32,32 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = load_format(args.format.as_deref())?;
     let scanner = ControlScanner::new(format.describe().control_tokens.clone())?;
-    for line in std::io::stdin().lock().lines() {
-        let parsed = parse(&format, &scanner, &line?);
-        let result = parsed.unwrap_or_else(|error| error_json(&error));
-        screen::result(&format!("{result}\n"))?;
-    }
+    answer_lines(|line| parse(&format, &scanner, line))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn parse(format: &Format, scanner: &ControlScanner, line: &str) -> Result<Value> {
+fn parse(format: &Format, scanner: &ControlScanner, line: &[u8]) -> Result<Value> {
     let request = request(line)?;
     let prefix = scanner.split(request["prefix"].as_str().unwrap_or_default());
     let mut parser = format.parser(&prefix, &tools(&request)?, &Interrupt::new())?;
     let mut events = Vec::new();
-    for pieces in streamed(scanner, &chunks(&request)) {
+    for pieces in streamed(scanner, &chunks(&request)?) {
         events.extend(parser.push(&pieces)?);
     }
     events.extend(parser.finish(StopReason::EndOfTurn)?);
     Ok(summary(&events))
 }
 
-fn chunks(request: &Value) -> Vec<&str> {
-    match request["chunks"].as_array() {
-        Some(chunks) => chunks.iter().filter_map(Value::as_str).collect(),
-        None => vec![request["input_text"].as_str().unwrap_or_default()],
+fn chunks(request: &Value) -> Result<Vec<&str>> {
+    let invalid = |detail: &str| Error::new(ErrorKind::Invalid, "request", detail);
+    if let Some(chunks) = request["chunks"].as_array() {
+        let texts: Option<Vec<&str>> = chunks.iter().map(Value::as_str).collect();
+        return texts.ok_or_else(|| invalid("expected chunks as a list of texts"));
     }
+    let whole = request["input_text"].as_str();
+    whole
+        .map(|text| vec![text])
+        .ok_or_else(|| invalid("expected input_text, the model's output"))
 }
 
 /// The pieces of each chunk; a control token that a cut went through comes with the later chunk.

@@ -20,7 +20,9 @@ use crate::screen;
     after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | lapidary render --jsonl"
 )]
 pub struct Args {
-    /// One request a line in, one result a line out, in the same order. The only form there is.
+    /// One request a line in, one result or error a line out, in the same order. The only form there is.
+    /// A request has messages, and may have tools, enable_thinking, preserve_thinking,
+    /// add_generation_prompt and continue_final_message.
     #[arg(long, required = true)]
     jsonl: bool,
     /// How prompts end: small for E2B and E4B, large for 12B, 26B-A4B and 31B.
@@ -58,57 +60,81 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .as_ref()
             .map_or(PromptStyle::Small, |bundle| bundle.config().prompt_style),
     };
-    for line in std::io::stdin().lock().lines() {
-        let rendered = render(&format, &line?, style, tokenizer.as_ref());
-        let result = rendered.unwrap_or_else(|error| error_json(&error));
-        screen::result(&format!("{result}\n"))?;
-    }
+    answer_lines(|line| render(&format, line, style, tokenizer.as_ref()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// `{"error":{"kind":…,"message":…}}`.
-pub fn error_json(error: &Error) -> Value {
+fn error_json(error: &Error) -> Value {
     json!({"error": {"kind": error.kind().name(), "message": error.to_string()}})
 }
 
-/// One line of input as JSON.
-pub fn request(line: &str) -> lapidary::Result<Value> {
-    serde_json::from_str(line).map_err(|error| {
-        let detail = format!("expected one JSON object a line: {error}");
-        Error::new(lapidary::ErrorKind::Invalid, "request", detail)
-    })
+/// One line of input as a JSON object.
+pub fn request(line: &[u8]) -> lapidary::Result<Value> {
+    let parsed: Result<Value, _> = serde_json::from_slice(line);
+    match parsed {
+        Ok(request @ Value::Object(_)) => Ok(request),
+        Ok(_) => Err(invalid(
+            "request",
+            "expected one JSON object a line, found another value",
+        )),
+        Err(error) => Err(invalid(
+            "request",
+            &format!("expected one JSON object a line: {error}"),
+        )),
+    }
+}
+
+/// Answers each line of standard input with one line; a request that fails is answered by its error.
+pub fn answer_lines(answer: impl Fn(&[u8]) -> lapidary::Result<Value>) -> anyhow::Result<()> {
+    for line in std::io::stdin().lock().split(b'\n') {
+        let result = answer(&line?).unwrap_or_else(|error| error_json(&error));
+        screen::result(&format!("{result}\n"))?;
+    }
+    Ok(())
 }
 
 /// The `tools` of a request.
 pub fn tools(request: &Value) -> lapidary::Result<Vec<ToolSpec>> {
-    request["tools"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(ToolSpec::from_json)
-        .collect()
+    match &request["tools"] {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(tools) => tools.iter().map(ToolSpec::from_json).collect(),
+        _ => Err(invalid("/tools", "expected a list")),
+    }
+}
+
+fn flag(request: &Value, key: &str, default: bool) -> lapidary::Result<bool> {
+    match &request[key] {
+        Value::Null => Ok(default),
+        Value::Bool(value) => Ok(*value),
+        _ => Err(invalid(&format!("/{key}"), "expected true or false")),
+    }
+}
+
+fn invalid(subject: &str, detail: &str) -> Error {
+    Error::new(lapidary::ErrorKind::Invalid, subject, detail)
 }
 
 fn render(
     format: &Format,
-    line: &str,
+    line: &[u8],
     style: PromptStyle,
     tokenizer: Option<&Tokenizer>,
 ) -> lapidary::Result<Value> {
     let request = request(line)?;
     let conversation = Conversation::from_json(&request["messages"])?;
-    let flag = |key: &str, default| request[key].as_bool().unwrap_or(default);
+    let flag = |key: &str, default| flag(&request, key, default);
     let rendering = RenderRequest {
         conversation: &conversation,
         tools: &tools(&request)?,
-        thinking: if flag("enable_thinking", false) {
+        thinking: if flag("enable_thinking", false)? {
             Thinking::On
         } else {
             Thinking::Off
         },
-        preserve_thinking: flag("preserve_thinking", false),
-        add_generation_prompt: flag("add_generation_prompt", true),
-        continue_final_message: flag("continue_final_message", false),
+        preserve_thinking: flag("preserve_thinking", false)?,
+        add_generation_prompt: flag("add_generation_prompt", true)?,
+        continue_final_message: flag("continue_final_message", false)?,
         style,
     };
     let rendered = format.render(&rendering, &Interrupt::new())?;

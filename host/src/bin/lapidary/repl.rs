@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use lapidary::{Conversation, Media, Role, Runtime};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
@@ -14,6 +15,7 @@ use crate::screen;
 const HELP: &str = "\
 /image FILE     send a picture with the next message
 /audio FILE     send a recording with the next message
+/video FILE     send a video with the next message
 /think on|off   think before answering, or not
 /tools          the tools the model may call
 /save FILE      write the conversation as JSON
@@ -70,9 +72,11 @@ impl Repl<'_> {
         match name {
             "image" => self.media.push(image(path, self.ask.image_budget)?),
             "audio" => self.media.push(Media::audio(read(path)?)),
+            "video" => self.media.push(Media::video(read(path)?)),
             "think" => self.ask.think = argument.trim() != "off",
             "tools" => self.list_tools()?,
-            "save" => std::fs::write(path, format!("{:#}\n", self.conversation.to_json()))?,
+            "save" => std::fs::write(path, format!("{:#}\n", self.conversation.to_json()))
+                .with_context(|| format!("{}: cannot be written", path.display()))?,
             "load" => {
                 self.conversation = Conversation::from_json(&serde_json::from_slice(&read(path)?)?)?
             }
@@ -88,7 +92,7 @@ impl Repl<'_> {
         let asked = self
             .conversation
             .clone()
-            .user_with(self.media.clone(), text);
+            .user_with(std::mem::take(&mut self.media), text);
         let generation = self
             .runtime
             .chat(asked.clone(), self.ask.options(self.runtime))?;
@@ -96,7 +100,6 @@ impl Repl<'_> {
         // Only an answered question becomes part of the conversation.
         self.conversation = asked;
         self.conversation.messages.extend(messages);
-        self.media.clear();
         Ok(())
     }
 

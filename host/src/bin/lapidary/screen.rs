@@ -27,7 +27,7 @@ pub fn start(quiet: bool) {
 /// A progress line.
 pub fn progress(line: &str) {
     if !QUIET.load(Ordering::Relaxed) {
-        eprintln!("{line}");
+        error_line(line);
     }
 }
 
@@ -36,11 +36,18 @@ pub fn aside(text: &str) {
     if QUIET.load(Ordering::Relaxed) {
         return;
     }
-    if is_coloured() {
-        eprint!("\x1b[2m{text}\x1b[0m");
+    let (dim, plain) = if is_coloured() {
+        ("\x1b[2m", "\x1b[0m")
     } else {
-        eprint!("{text}");
-    }
+        ("", "")
+    };
+    // Nobody may be reading it; the answer goes on.
+    drop(write!(io::stderr(), "{dim}{text}{plain}"));
+}
+
+fn error_line(line: &str) {
+    // Nobody may be reading it; the exit code still tells.
+    drop(writeln!(io::stderr(), "{line}"));
 }
 
 /// Part of the result, shown at once.
@@ -55,16 +62,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    let code = match error.downcast_ref::<Error>() {
-        Some(error) => {
-            eprintln!("lapidary: {error:#}");
-            error.kind().exit_code()
-        }
-        None => {
-            eprintln!("lapidary: {error:#}");
-            1
-        }
-    };
+    error_line(&format!("lapidary: {error:#}"));
+    let code = error
+        .downcast_ref::<Error>()
+        .map_or(1, |error| error.kind().exit_code());
     ExitCode::from(code)
 }
 
