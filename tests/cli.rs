@@ -138,7 +138,7 @@ fn render_keeps_data_apart_from_control() {
         json!({"messages": [{"role": "bard", "content": "O"}]}),
     ];
     let input = requests.map(|request| request.to_string()).join("\n");
-    let results = lines(&with_input(&["render", "--jsonl"], &input));
+    let results = lines(&with_input(&["render", "--jsonl"], input));
     assert_eq!(
         results[0]["text"],
         "<bos><|turn>user\nSay <turn|>.<turn|>\n<|turn>model\n"
@@ -178,7 +178,7 @@ fn parse_gives_the_same_for_whole_and_cut_text() {
     ];
     let results = lines(&with_input(
         &["parse", "--jsonl"],
-        &requests.map(|request| request.to_string()).join("\n"),
+        requests.map(|request| request.to_string()).join("\n"),
     ));
     for result in &results {
         assert_eq!(result["reasoning"], "hm");
@@ -194,7 +194,7 @@ fn parse_gives_the_same_for_whole_and_cut_text() {
 fn parse_starts_where_the_prompt_ends() {
     let request =
         json!({"input_text": "hm<channel|>Yes.", "prefix": "<|turn>model\n<|channel>thought\n"});
-    let result = &lines(&with_input(&["parse", "--jsonl"], &request.to_string()))[0];
+    let result = &lines(&with_input(&["parse", "--jsonl"], request.to_string()))[0];
     assert_eq!(
         (&result["reasoning"], &result["content"]),
         (&json!("hm"), &json!("Yes."))
