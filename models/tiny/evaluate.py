@@ -111,9 +111,38 @@ def score(host: Host, maker, case: dict, folder: Path) -> list[tuple[str, bool]]
     return [(row, right) for row, right in found if row]
 
 
+class TorchHost:
+    """The same interface as `Host`, but PyTorch on the committed weights: what export and runtime are compared with."""
+
+    def __init__(self, threads: int):
+        import torch
+
+        import weights
+
+        torch.set_num_threads(threads)
+        self.torch, self.model = torch, weights.fresh_model(0)
+        self.model.load_state_dict(weights.read_state(HERE / "weights.safetensors"))
+
+    def reset(self) -> None:
+        """Nothing to forget: every call is a whole conversation."""
+
+    def step(self, ids: np.ndarray, media: dict, keep: int) -> np.ndarray:
+        """Logits `[n, vocab]` of all positions."""
+        tensors = {name: self.torch.from_numpy(array) for name, array in media.items()}
+        with self.torch.no_grad():
+            return self.model(input_ids=self.torch.from_numpy(ids), use_cache=False, **tensors).logits[0].numpy()
+
+
+def opened(args):
+    """The host that was asked for."""
+    if args.through == "torch":
+        return TorchHost(args.threads)
+    return Host(args.bundle, json.loads((args.bundle / "config.json").read_text()), args.threads)
+
+
 def run(args) -> None:
     """Prints the table; writes it as JSON if asked."""
-    host = Host(args.bundle, json.loads((args.bundle / "config.json").read_text()), args.threads)
+    host = opened(args)
     maker, tally = cases.processor(args.bundle), defaultdict(list)
     lines = (args.folder / "cases.jsonl").read_text().splitlines()
     for line in tqdm(lines, desc="evaluate"):
@@ -133,6 +162,7 @@ def main() -> None:
     parser.add_argument("step", choices=["write", "run"])
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("LAPIDARY_TINY_WORK", HERE / "work")) / "held")
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
+    parser.add_argument("--through", choices=["onnx", "torch"], default="onnx")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=77)
     parser.add_argument("--threads", type=int, default=2)

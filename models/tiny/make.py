@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=HERE / "weights.safetensors",
                         help="a training checkpoint, or the weights of the last export")
     parser.add_argument("--fresh", action="store_true", help="untrained weights instead")
-    parser.add_argument("--origin", default="untrained", help="one line for the report: where the weights are from")
+    parser.add_argument("--origin", default="tiny/weights.safetensors, or fresh", help="one line for the report: where the weights are from")
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
     parser.add_argument("--reference", type=Path, default=HERE / "reference")
     args = parser.parse_args()
