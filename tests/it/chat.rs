@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use lapidary::{
-    ChatOptions, Conversation, Event, FinishReason, Sampling, Thinking, function_imports,
+    ChatOptions, Conversation, Event, FinishReason, GenerateRequest, Sampling, Thinking,
+    function_imports,
 };
 
 use crate::support::{RUNTIME, greedy, ids};
@@ -185,4 +186,23 @@ fn the_chat_format_imports_no_function() {
         function_imports(lapidary_guests::GEMMA4_FORMAT).unwrap(),
         Vec::<String>::new()
     );
+}
+
+#[test]
+fn a_cancelled_generation_gives_what_there_is() {
+    let request = GenerateRequest {
+        ids: ids("<bos>Hello"),
+        max_tokens: Some(4_000),
+        ignore_eos: true,
+        ..GenerateRequest::default()
+    };
+    let cancel = request.cancel.clone();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        cancel.cancel();
+    });
+    let generated = RUNTIME.generate(request).unwrap();
+    stopper.join().unwrap();
+    assert_eq!(generated.reason, FinishReason::Cancelled);
+    assert!(generated.ids.len() < 4_000);
 }

@@ -69,6 +69,7 @@ fn ids_and_logits_equal_pytorch_for_text_images_and_audio() {
                 max_tokens: Some(greedy.len()),
                 ignore_eos: true,
                 logits: true,
+                ..GenerateRequest::default()
             })
             .unwrap();
         assert_eq!(generated.ids, greedy, "{name}");

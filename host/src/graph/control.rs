@@ -25,11 +25,6 @@ struct Shared {
 }
 
 impl RunControl {
-    /// A handle that has not been cancelled.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Stops the runs that use this handle, now and later.
     pub fn cancel(&self) {
         // The order matters: a run makes its options first and looks at the flag after.
@@ -76,7 +71,7 @@ mod tests {
 
     #[test]
     fn clones_are_cancelled_together_and_without_a_library() {
-        let control = RunControl::new();
+        let control = RunControl::default();
         let other = control.clone();
         assert!(!other.is_cancelled());
         control.cancel();

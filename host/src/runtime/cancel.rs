@@ -1,24 +1,22 @@
-//! Stopping a chat from outside.
+//! Stopping a chat or a generation from outside.
 
 use crate::graph::RunControl;
 use crate::plugin::Interrupt;
 
-/// Stops a chat: reaches the running graph and the running plugin. Any thread may use it.
-#[derive(Clone, Debug)]
+/// Stops a chat or a generation: reaches the running graph and the running plugin. Any thread may use it.
+#[derive(Clone, Debug, Default)]
 pub struct Cancel {
     pub(super) graphs: RunControl,
     pub(super) plugins: Interrupt,
 }
 
 impl Cancel {
-    pub(super) fn new() -> Self {
-        Self {
-            graphs: RunControl::new(),
-            plugins: Interrupt::new(),
-        }
+    /// A handle that has not been used.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Stops the chat; its last event says `Cancelled`.
+    /// Stops what it was given to; the reason to end is then `Cancelled`.
     pub fn cancel(&self) {
         self.graphs.cancel();
         self.plugins.raise();

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver};
 
 use super::Inner;
+use super::cancel::Cancel;
 use super::media::blocks;
 use super::prompt::check_length;
 use crate::chat::{FinishReason, Media, Sampling, Usage};
 use crate::engine::{EndReason, Job, Step, stopped};
 use crate::error::{Error, Result};
-use crate::graph::RunControl;
 use crate::model::{MediaSpan, Prompt};
 use crate::tensor::Tensor;
 use crate::text::{Detokenizer, TokenPiece, Tokenizer};
@@ -29,6 +29,8 @@ pub struct GenerateRequest {
     pub ignore_eos: bool,
     /// Keep all logits.
     pub logits: bool,
+    /// Stops the generation from another thread; what there is by then is the result.
+    pub cancel: Cancel,
 }
 
 /// What was generated.
@@ -92,7 +94,7 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
             .unwrap_or(inner.limits.new_tokens_max)
             .min(room),
         wants_logits: request.logits,
-        control: RunControl::new(),
+        control: request.cancel.graphs,
         steps,
     })?;
     Ok(receiver)

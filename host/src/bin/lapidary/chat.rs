@@ -165,7 +165,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(exit_code(reason))
 }
 
-fn exit_code(reason: FinishReason) -> ExitCode {
+/// How the process ends after an answer.
+pub fn exit_code(reason: FinishReason) -> ExitCode {
     match reason {
         FinishReason::Cancelled => ExitCode::from(130),
         FinishReason::EndOfTurn

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use lapidary::{
-    ChatOptions, Conversation, GenerateRequest, Generated, Media, Runtime, Sampling, Segment,
-    Tensor,
+    Cancel, ChatOptions, Conversation, GenerateRequest, Generated, Media, Runtime, Sampling,
+    Segment, Tensor,
 };
 use safetensors::Dtype;
 use serde_json::json;
 
-use crate::chat::image;
+use crate::chat::{exit_code, image};
 use crate::features::{View, write};
 use crate::model::{ModelArgs, ResizerName, read};
 use crate::screen;
@@ -93,6 +93,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             ..own
         }
     };
+    let cancel = Cancel::new();
+    let stop = cancel.clone();
+    // What there is by then is printed.
+    screen::on_interrupt(move || stop.cancel());
     let generated = runtime.generate(GenerateRequest {
         ids,
         media,
@@ -100,6 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         max_tokens: args.max_tokens,
         ignore_eos: args.ignore_eos,
         logits: args.logits.is_some(),
+        cancel,
     })?;
     if let Some(path) = &args.logits {
         write_logits(path, &generated)?;
@@ -107,10 +112,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = match args.json {
         true => json!({"ids": generated.ids, "text": generated.text, "usage": generated.usage})
             .to_string(),
-        false => generated.text,
+        false => generated.text.clone(),
     };
     screen::result(&format!("{text}\n"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(exit_code(generated.reason))
 }
 
 fn media(images: &[PathBuf], recordings: &[PathBuf]) -> anyhow::Result<Vec<Media>> {
