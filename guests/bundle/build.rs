@@ -8,7 +8,12 @@ use std::process::{Command, ExitCode};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The packages that become components.
-const GUESTS: [&str; 3] = ["gemma4-format", "tool-calculator", "tool-clock"];
+const GUESTS: [&str; 4] = [
+    "gemma4-format",
+    "tool-calculator",
+    "tool-clock",
+    "tool-weather",
+];
 /// What the components are made of, seen from the guests' folder.
 const SOURCES: [&str; 5] = [
     "lapidary-guest",

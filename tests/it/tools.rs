@@ -7,7 +7,7 @@ use lapidary::{
 };
 use serde_json::json;
 
-use crate::support::{RUNTIME, bounded, ids};
+use crate::support::{RUNTIME, bounded, greedy, ids};
 
 fn replay(turns: &[&str]) -> ChatOptions {
     ChatOptions {
@@ -105,7 +105,7 @@ fn two_calls_in_one_turn_run_in_order() {
 fn a_failing_tool_and_an_unknown_tool_are_results_that_the_model_sees() {
     for call in [
         "calculator{expression:<|\"|>1/0<|\"|>}",
-        "weather{city:<|\"|>Oslo<|\"|>}",
+        "umbrella{city:<|\"|>Oslo<|\"|>}",
     ] {
         let turn = format!("<|tool_call>call:{call}<tool_call|><|tool_response>");
         let events: Vec<Event> = RUNTIME
@@ -229,4 +229,21 @@ fn after_a_result_the_model_goes_on_inside_its_thought() {
         (reply.thought.as_str(), reply.text.as_str()),
         ("so it is", "391.")
     );
+}
+
+#[test]
+fn the_embedded_model_calls_tools_by_itself() {
+    let asked = [
+        ("What is 17 times 23?", "391"),
+        ("What is the weather in Oslo?", "snowy"),
+    ];
+    for (question, answer) in asked {
+        let reply = RUNTIME
+            .chat(question, greedy(96))
+            .unwrap()
+            .finish()
+            .unwrap();
+        assert_eq!(reply.tool_calls.len(), 1, "{reply:?}");
+        assert!(reply.text.contains(answer), "{reply:?}");
+    }
 }

@@ -12,6 +12,9 @@ pub const TOOL_CALCULATOR: &[u8] =
 /// The current time. World `tool-provider`, imports the clock.
 pub const TOOL_CLOCK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tool_clock.wasm"));
 
+/// The weather of some cities, made up. World `tool-provider`, imports no function.
+pub const TOOL_WEATHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tool_weather.wasm"));
+
 /// Every plugin with its name.
 #[must_use]
 pub fn all() -> &'static [(&'static str, &'static [u8])] {
@@ -19,6 +22,7 @@ pub fn all() -> &'static [(&'static str, &'static [u8])] {
         ("gemma4-format", GEMMA4_FORMAT),
         ("tool-calculator", TOOL_CALCULATOR),
         ("tool-clock", TOOL_CLOCK),
+        ("tool-weather", TOOL_WEATHER),
     ]
 }
 

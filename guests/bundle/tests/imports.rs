@@ -65,6 +65,11 @@ fn the_calculator_can_only_compute() {
 }
 
 #[test]
+fn the_weather_can_only_compute() {
+    assert_eq!(imported_functions(lapidary_guests::TOOL_WEATHER), [""; 0]);
+}
+
+#[test]
 fn the_clock_asks_for_the_clock_and_nothing_else() {
     let functions = imported_functions(lapidary_guests::TOOL_CLOCK);
     assert_eq!(functions, ["lapidary:plugin/clock@0.1.0.now"]);

@@ -89,10 +89,10 @@ impl RuntimeBuilder {
         self
     }
 
-    /// The built-in tools: calculator and clock.
+    /// The built-in tools: calculator, clock and weather.
     #[cfg(feature = "embedded")]
     pub fn builtin_tools(self) -> Self {
-        self.builtin_calculator().builtin_clock()
+        self.builtin_calculator().builtin_clock().builtin_weather()
     }
 
     /// The built-in calculator, which may do nothing but compute.
@@ -112,6 +112,16 @@ impl RuntimeBuilder {
             "tool-clock",
             lapidary_guests::TOOL_CLOCK.to_vec(),
             Grants::clock(),
+        )
+    }
+
+    /// The built-in weather, made up for demonstrations, which may do nothing but compute.
+    #[cfg(feature = "embedded")]
+    pub fn builtin_weather(self) -> Self {
+        self.tool(
+            "tool-weather",
+            lapidary_guests::TOOL_WEATHER.to_vec(),
+            Grants::none(),
         )
     }
 

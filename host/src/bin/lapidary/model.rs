@@ -55,7 +55,7 @@ impl From<ResizerName> for Resizer {
 /// Which plugins take part.
 #[derive(ClapArgs, Debug, Default)]
 pub struct PluginArgs {
-    /// A tool plugin: a component's file, or calculator or clock. May be given several times.
+    /// A tool plugin: a component's file, or calculator, clock or weather. May be given several times.
     #[arg(long = "plugin", value_name = "PLUGIN")]
     pub plugins: Vec<String>,
     /// A chat format component in place of the built-in one.
@@ -121,6 +121,7 @@ impl PluginArgs {
             builder = match plugin.as_str() {
                 "calculator" => builder.builtin_calculator(),
                 "clock" => builder.builtin_clock(),
+                "weather" => builder.builtin_weather(),
                 path => builder.tool(
                     file_name(Path::new(path)),
                     read(Path::new(path))?,
