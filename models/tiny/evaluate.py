@@ -160,7 +160,7 @@ def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("step", choices=["write", "run"])
-    parser.add_argument("--folder", type=Path, default=Path(os.environ.get("LAPIDARY_TINY_WORK", HERE / "work")) / "held")
+    parser.add_argument("--folder", type=Path, default=Path(os.environ.get("LAPIDARY_TINY_WORK", HERE / "runs")) / "held")
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
     parser.add_argument("--through", choices=["onnx", "torch"], default="onnx")
     parser.add_argument("--count", type=int, default=400)

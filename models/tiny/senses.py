@@ -22,7 +22,7 @@ import mixture
 import pictures
 import sounds
 
-BANK = Path(os.environ.get("LAPIDARY_TINY_WORK", Path(__file__).parent / "work")) / "voices.npz"
+BANK = Path(os.environ.get("LAPIDARY_TINY_WORK", Path(__file__).parent / "runs")) / "voices.npz"
 TOKEN_SAMPLES, LATE_SHARE = 640, 0.4
 POOL, PICTURE_TOKENS, SOUND_TOKENS = 64, 900, 2000
 BUDGETS, BUDGET_SHARES = (30, 70, 140), (0.7, 0.28, 0.02)

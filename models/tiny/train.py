@@ -224,7 +224,7 @@ def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
-    parser.add_argument("--work", type=Path, default=HERE / "work")
+    parser.add_argument("--work", type=Path, default=HERE / "runs")
     parser.add_argument("--start", type=Path, help="weights to begin with where there is no checkpoint yet")
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--steps", type=int, default=12_000)

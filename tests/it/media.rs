@@ -19,8 +19,8 @@ fn count(ids: &[u32], id: u32) -> usize {
     ids.iter().filter(|other| **other == id).count()
 }
 
-/// Mono noise with a pause every ten seconds.
-fn recording(seconds: u32) -> Media {
+/// A mono recording at 16 kHz.
+fn wav(samples: impl IntoIterator<Item = i16>) -> Media {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 16_000,
@@ -29,13 +29,20 @@ fn recording(seconds: u32) -> Media {
     };
     let mut file = Cursor::new(Vec::new());
     let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
-    for index in 0..seconds * 16_000 {
-        let loud = index % 160_000 > 8_000;
-        let level = i16::try_from(index % 20_011 * 7_919 % 20_011).unwrap();
-        writer.write_sample(if loud { level } else { 0 }).unwrap();
-    }
+    samples
+        .into_iter()
+        .for_each(|sample| writer.write_sample(sample).unwrap());
     writer.finalize().unwrap();
     Media::audio(file.into_inner())
+}
+
+/// Noise with a pause every ten seconds.
+fn recording(seconds: u32) -> Media {
+    wav((0..seconds * 16_000).map(|index| {
+        let loud = index % 160_000 > 8_000;
+        let level = i16::try_from(index % 20_011 * 7_919 % 20_011).unwrap();
+        if loud { level } else { 0 }
+    }))
 }
 
 /// An animation of `frames` single colours, each shown for a second.
@@ -104,17 +111,7 @@ fn media_that_the_format_does_not_show_are_refused_and_not_dropped() {
 
 #[test]
 fn a_recording_too_short_for_a_soft_token_is_an_empty_place() {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut file = Cursor::new(Vec::new());
-    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
-    (0..80).for_each(|_| writer.write_sample(0i16).unwrap());
-    writer.finalize().unwrap();
-    let conversation = Conversation::new().user_with([Media::audio(file.into_inner())], "What?");
+    let conversation = Conversation::new().user_with([wav([0; 80])], "What?");
     assert!(
         RUNTIME
             .chat(conversation, greedy(1))

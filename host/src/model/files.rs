@@ -9,6 +9,10 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub(crate) enum Files {
     Directory(PathBuf),
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(dead_code, reason = "nothing is inside the program")
+    )]
     Embedded(&'static [(&'static str, &'static [u8])]),
 }
 

@@ -1,5 +1,7 @@
 //! A prompt as the graphs take it.
 
+use std::sync::Arc;
+
 use crate::media::{AudioFeatures, ImageFeatures};
 
 /// Token ids, and the media whose soft tokens stand among them.
@@ -23,8 +25,8 @@ pub(crate) struct MediaSpan {
 /// What an encoder takes.
 #[derive(Clone, Debug)]
 pub(crate) enum Features {
-    Image(ImageFeatures),
-    Audio(AudioFeatures),
+    Image(Arc<ImageFeatures>),
+    Audio(Arc<AudioFeatures>),
 }
 
 impl Prompt {

@@ -10,7 +10,7 @@ use super::cancel::Cancel;
 use super::collect::Collector;
 use super::generate::finish_reason;
 use super::generation::SharedMessages;
-use super::prompt::{self, RenderedPrompt};
+use super::prompt::{self, Given, RenderedPrompt};
 use super::turn::Turn;
 use crate::chat::{ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage};
 use crate::engine::{Job, Step, stopped};
@@ -78,8 +78,9 @@ impl Chat {
     }
 
     fn rounds(&mut self) -> Result<FinishReason> {
+        let given = Given::new(&self.inner, &self.conversation, &self.options)?;
         for _ in 0..=self.inner.limits.tool_rounds_max {
-            let (reason, turn) = self.generate()?;
+            let (reason, turn) = self.generate(&given)?;
             let calls = turn.calls.clone();
             self.add(turn.into_messages());
             if calls.is_empty() || reason != FinishReason::EndOfTurn {
@@ -94,18 +95,20 @@ impl Chat {
     }
 
     /// One prompt and what the model makes of it.
-    fn generate(&mut self) -> Result<(FinishReason, Collector)> {
+    fn generate(&mut self, given: &Given) -> Result<(FinishReason, Collector)> {
         let rendered = prompt::render(
             &self.inner,
             &self.conversation,
             &self.options,
+            given,
             &self.cancel.plugins,
         )?;
         self.usage.prompt_tokens = rendered.prompt.ids.len();
         let mut turn = Turn::open(
             &self.inner,
             &rendered.prefix,
-            &self.options,
+            &given.specs,
+            &self.options.stop,
             self.call_count,
             &self.cancel.plugins,
         )?;

@@ -1,5 +1,7 @@
 //! A conversation's media to blocks of soft tokens.
 
+use std::sync::Arc;
+
 use super::Inner;
 use crate::chat::{Conversation, Media, MediaKind};
 use crate::error::{Error, Result};
@@ -7,6 +9,7 @@ use crate::media::{self, AudioPiece, ImageBudget, VideoFeatures, VideoOptions, V
 use crate::model::{Features, GraphRole, MediaIds, MediaSpan, Prompt};
 
 /// One run of soft tokens. A picture is one, a long recording several, a video one for each frame.
+#[derive(Clone)]
 pub(super) struct Block {
     /// What stands in the prompt before it: a frame's time stamp.
     pub stamp: Option<String>,
@@ -62,7 +65,7 @@ pub(super) fn blocks(inner: &Inner, media: &Media, count: usize) -> Result<Vec<B
                 stamp: None,
                 ids,
                 soft_tokens,
-                features: Features::Image(image),
+                features: Features::Image(Arc::new(image)),
             }])
         }
         MediaKind::Audio => {
@@ -93,7 +96,7 @@ fn audio_block(piece: AudioPiece, ids: MediaIds) -> Block {
         stamp: None,
         ids,
         soft_tokens,
-        features: Features::Audio(piece.features),
+        features: Features::Audio(Arc::new(piece.features)),
     }
 }
 
@@ -108,7 +111,7 @@ fn video_blocks(video: VideoFeatures, ids: MediaIds) -> Vec<Block> {
             stamp,
             ids,
             soft_tokens,
-            features: Features::Image(frame.image),
+            features: Features::Image(Arc::new(frame.image)),
         }
     };
     frames.map(block).collect()

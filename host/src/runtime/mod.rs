@@ -101,7 +101,14 @@ impl Runtime {
         options: &ChatOptions,
     ) -> Result<RenderedPrompt> {
         prompt::check_size(conversation, &self.inner.limits)?;
-        prompt::render(&self.inner, conversation, options, &Interrupt::new())
+        let given = prompt::Given::new(&self.inner, conversation, options)?;
+        prompt::render(
+            &self.inner,
+            conversation,
+            options,
+            &given,
+            &Interrupt::new(),
+        )
     }
 
     /// What the bundle's configuration says.

@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::media::{self, Block};
-use crate::chat::{ChatOptions, Conversation};
+use crate::chat::{ChatOptions, Conversation, ToolSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::Prompt;
@@ -18,6 +18,22 @@ pub struct RenderedPrompt {
     pub prompt: Prompt,
     /// The open turn, from which the parser starts.
     pub(super) prefix: Vec<TokenPiece>,
+}
+
+/// What stays the same through all rounds of a chat, so that it is made once.
+pub(super) struct Given {
+    /// The plugins' tools and the caller's.
+    pub specs: Vec<ToolSpec>,
+    /// The blocks of each media item: decoding a picture or a video is work.
+    media: Vec<Vec<Block>>,
+}
+
+impl Given {
+    pub fn new(inner: &Inner, conversation: &Conversation, options: &ChatOptions) -> Result<Self> {
+        let specs = [inner.tools.specs(), &options.tools].concat();
+        let media = media::blocks_of(inner, conversation)?;
+        Ok(Self { specs, media })
+    }
 }
 
 /// Refuses a conversation that is larger than the limits, before any work.
@@ -52,18 +68,17 @@ pub(super) fn render(
     inner: &Inner,
     conversation: &Conversation,
     options: &ChatOptions,
+    given: &Given,
     interrupt: &Interrupt,
 ) -> Result<RenderedPrompt> {
-    let specs = [inner.tools.specs(), &options.tools].concat();
     let request = RenderRequest {
         thinking: options.thinking,
         preserve_thinking: options.preserve_thinking,
         style: inner.bundle.config().prompt_style,
-        ..RenderRequest::new(conversation, &specs)
+        ..RenderRequest::new(conversation, &given.specs)
     };
     let rendered = inner.format.render(&request, interrupt)?;
-    let blocks = media::blocks_of(inner, conversation)?;
-    let prompt = assemble(&rendered.pieces, blocks, &inner.tokenizer)?;
+    let prompt = assemble(&rendered.pieces, &given.media, &inner.tokenizer)?;
     check_length(prompt.ids.len(), inner)?;
     let open = rendered.pieces.iter().skip(rendered.open_turn);
     let prefix = open
@@ -112,9 +127,9 @@ fn token_pieces(piece: &Piece, tokenizer: &Tokenizer) -> Vec<TokenPiece> {
 }
 
 /// Puts text and media together. Plain text between two control tokens is one run, time stamps included.
-fn assemble(pieces: &[Piece], media: Vec<Vec<Block>>, tokenizer: &Tokenizer) -> Result<Prompt> {
+fn assemble(pieces: &[Piece], media: &[Vec<Block>], tokenizer: &Tokenizer) -> Result<Prompt> {
     let mut prompt = Prompt::default();
-    let mut media: Vec<Option<Vec<Block>>> = media.into_iter().map(Some).collect();
+    let mut media: Vec<Option<Vec<Block>>> = media.iter().cloned().map(Some).collect();
     let mut text: Vec<Segment<'_>> = Vec::new();
     for piece in pieces {
         match piece {

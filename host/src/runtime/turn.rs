@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Inner;
 use super::collect::Collector;
-use crate::chat::{ChatOptions, Event, FinishReason, ToolCall};
+use crate::chat::{Event, FinishReason, ToolCall, ToolSpec};
 use crate::error::Result;
 use crate::plugin::{Interrupt, ParsedEvent, Parser, StopReason};
 use crate::text::{Detokenizer, Passed, StopMatcher, TokenPiece, Tokenizer};
@@ -27,15 +27,15 @@ impl Turn {
     pub fn open(
         inner: &Inner,
         prefix: &[TokenPiece],
-        options: &ChatOptions,
+        specs: &[ToolSpec],
+        stops: &[String],
         first_call: usize,
         interrupt: &Interrupt,
     ) -> Result<Self> {
-        let specs = [inner.tools.specs(), &options.tools].concat();
         Ok(Self {
-            parser: inner.format.parser(prefix, &specs, interrupt)?,
+            parser: inner.format.parser(prefix, specs, interrupt)?,
             detokenizer: Detokenizer::default(),
-            stops: StopMatcher::new(&options.stop),
+            stops: StopMatcher::new(stops),
             collected: Collector::default(),
             names: BTreeMap::new(),
             first_call,
