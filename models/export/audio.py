@@ -8,19 +8,21 @@ normed float32 activations do not come near.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 
-from .graph import GraphBuilder
+from .checkpoint import Weights
+from .graph import GraphBuilder, Storage
 from .towers import clipped_linear
 
 
 class Audio:
-    """State while the graph is built. `config` is `audio_config`; `w` the whole model's arrays."""
+    """State while the graph is built. `config` is `audio_config`; `w` the whole model's weights."""
 
-    def __init__(self, config: dict, weights: dict, half_storage: bool):
+    def __init__(self, config: dict, weights: Weights, path: Path, storage: Storage):
         self.c, self.w = config, weights
-        self.g = GraphBuilder("audio_encoder", half_storage)
+        self.g = GraphBuilder("audio_encoder", path, storage)
         self.hidden, self.heads = config["hidden_size"], config["num_attention_heads"]
         self.dim = self.hidden // self.heads
         self.eps = config["rms_norm_eps"]
@@ -42,7 +44,7 @@ class Audio:
         x = g.op("Compress", [g.reshape(x, -1, width), g.reshape(self.mask, -1)], axis=0)
         x = g.rms_norm(x, np.ones(width, np.float32), self.eps)
         projection = self.w["embed_audio.embedding_projection.weight"]
-        g.op("MatMul", [x, g.weight(projection.T, "embed_audio")], out="audio_features")
+        g.leaving(g.linear(x, projection, "embed_audio"), "audio_features")
         g.output("audio_features", "f32", ["num_audio_tokens", projection.shape[0]])
         return g
 
@@ -50,7 +52,7 @@ class Audio:
         """Two strided convolutions, each on masked input; four frames become one position."""
         g = self.g
         self.mask = "input_features_mask"
-        x = g.op("Unsqueeze", ["input_features", g.ints(1)])
+        x = g.op("Unsqueeze", [g.entering("input_features"), g.ints(1)])
         for index in (0, 1):
             x = self.subsample_layer(x, f"audio_tower.subsample_conv_projection.layer{index}.")
         x = g.reshape(g.op("Transpose", [x], perm=[0, 2, 3, 1]), 0, 0, self.flat_width())
@@ -64,7 +66,7 @@ class Audio:
     def subsample_layer(self, x: str, prefix: str) -> str:
         """Mask, convolution, LayerNorm over channels, ReLU; halves the mask too."""
         g = self.g
-        mask = g.op("Unsqueeze", [g.op("Cast", [self.mask], to=1), g.ints(1, 3)])
+        mask = g.op("Unsqueeze", [g.to_float(self.mask), g.ints(1, 3)])
         kernel = g.weight(self.w[prefix + "conv.weight"], prefix + "conv")
         x = g.op("Conv", [g.op("Mul", [x, mask]), kernel], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
         x = g.op("Transpose", [x], perm=[0, 2, 3, 1])
@@ -164,6 +166,6 @@ def sinusoids(config: dict, hidden: int) -> np.ndarray:
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1).astype(np.float32)
 
 
-def build(config: dict, weights: dict, half_storage: bool) -> GraphBuilder:
-    """The audio graph from the whole model's arrays."""
-    return Audio(config, weights, half_storage).build()
+def build(config: dict, weights: Weights, path: Path, storage: Storage) -> GraphBuilder:
+    """The audio graph from the whole model's weights, to be saved as `path`."""
+    return Audio(config, weights, path, storage).build()

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from . import audio, decoder, embed, vision
-from .graph import save
+from .checkpoint import StateDict, Weights
+from .graph import GraphBuilder, Storage
 from .spec import text_spec
 
 GRAPHS = ("embed_tokens", "decoder_model_merged", "vision_encoder", "audio_encoder")
+# File suffixes by dtype (transformers.js 4.3, `dtypes.js`).
+SUFFIXES = {"fp32": "", "fp16": "_fp16", "q4": "_q4", "q4f16": "_q4f16"}
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to make of a checkpoint: the decoder's form, and a dtype with its block size."""
+
+    form: str = "fused"
+    dtype: str = "fp32"
+    block: int = 32
+
+    @property
+    def storage(self) -> Storage:
+        """How numbers are stored."""
+        block = self.block if self.dtype.startswith("q4") else 0
+        return Storage(half=self.dtype.endswith("f16") or self.dtype == "fp16", block=block, contrib=self.form != "plain")
 
 
 def write_json(path: Path, value: dict) -> None:
@@ -29,36 +51,34 @@ def both_spellings(config: dict) -> dict:
     return config
 
 
-def split_weights(state: dict) -> tuple[dict, dict]:
-    """A Gemma4ForConditionalGeneration state dict as `(language model's arrays, all arrays)`, prefix-free."""
-    arrays = {name.removeprefix("model."): tensor.float().numpy() for name, tensor in state.items()}
-    prefix = "language_model."
-    language = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    return language, arrays
-
-
-def build_graphs(config: dict, state: dict, half_storage: bool) -> dict:
-    """Graph builders by file stem. Towers that the config lacks are left out."""
-    language, arrays = split_weights(state)
+def builders(config: dict) -> dict[str, Callable[[Weights, Path, Storage, str], GraphBuilder]]:
+    """How to make each graph that the config has, by file stem."""
     spec = text_spec(config)
-    graphs = {
-        "embed_tokens": embed.build(spec, language, half_storage),
-        "decoder_model_merged": decoder.build(spec, language, half_storage),
+    found = {
+        "embed_tokens": lambda w, path, storage, form: embed.build(spec, w, path, storage),
+        "decoder_model_merged": lambda w, path, storage, form: decoder.build(spec, w, path, storage, form),
     }
     if config.get("vision_config"):
-        graphs["vision_encoder"] = vision.build(config["vision_config"], arrays, half_storage)
+        found["vision_encoder"] = lambda w, path, storage, form: vision.build(config["vision_config"], w, path, storage)
     if config.get("audio_config"):
-        graphs["audio_encoder"] = audio.build(config["audio_config"], arrays, half_storage)
-    return graphs
+        found["audio_encoder"] = lambda w, path, storage, form: audio.build(config["audio_config"], w, path, storage)
+    return found
 
 
-def write_graphs(folder: Path, config: dict, state: dict, half_storage: bool) -> dict[str, dict]:
-    """Writes `folder/onnx/*`; returns bytes and node count per graph."""
+def write_graph(folder: Path, name: str, config: dict, weights: Weights, storage: Storage, form: str = "fused",
+                suffix: str = "") -> dict:
+    """Writes one graph under `folder/onnx`; returns its bytes, node count and number of data files."""
     (folder / "onnx").mkdir(parents=True, exist_ok=True)
-    report = {}
-    for name, graph in build_graphs(config, state, half_storage).items():
-        size_bytes = save(graph.model(), folder / "onnx" / f"{name}.onnx")
-        report[name] = {"bytes": size_bytes, "nodes": len(graph.nodes)}
+    graph = builders(config)[name](weights, folder / "onnx" / f"{name}{suffix}.onnx", storage, form)
+    return {"bytes": graph.save(), "nodes": len(graph.nodes), "data_files": len(graph.data.files)}
+
+
+def write_graphs(folder: Path, config: dict, state: dict[str, torch.Tensor], half_storage: bool) -> dict[str, dict]:
+    """The fused float32 graphs of a model in memory; returns bytes and node count per graph."""
+    weights, report = StateDict(state), {}
+    for name in builders(config):
+        facts = write_graph(folder, name, config, weights, Storage(half_files=half_storage))
+        report[name] = {"bytes": facts["bytes"], "nodes": facts["nodes"]}
     return report
 
 
@@ -69,4 +89,3 @@ def round_to_half(state: dict) -> dict:
         large = tensor.is_floating_point() and tensor.numel() >= 512
         rounded[name] = tensor.half().float() if large else tensor
     return rounded
-

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TextSpec:
-    """The text decoder. Per-layer tuples have one entry per layer."""
+    """The text decoder. Per-layer tuples have one entry per layer.
+
+    `image_blocks`: the tokens of one image see each other on sliding layers. `experts` is 0 without a mixture.
+    """
 
     hidden: int
     vocab: int
@@ -29,6 +32,10 @@ class TextSpec:
     rope: dict
     pad_id: int
     media_ids: tuple[int, ...]
+    image_blocks: bool
+    tied: bool
+    experts: int
+    experts_per_token: int
 
     @property
     def cache_layers(self) -> list[int]:
@@ -76,14 +83,24 @@ def kv_sources(text: dict) -> tuple[int, ...]:
     return tuple(sources)
 
 
+def check(text: dict) -> None:
+    """Raises for what the graphs could not compute."""
+    expected = {
+        "use_bidirectional_attention": (None, "vision"), "attention_bias": (None, False),
+        "hidden_activation": (None, "gelu_pytorch_tanh"),
+    }
+    for key, allowed in expected.items():
+        if text.get(key) not in allowed:
+            raise ValueError(f"text_config.{key}: expected one of {allowed}, found {text[key]!r}")
+
+
 def text_spec(config: dict) -> TextSpec:
     """Reads `config.json` of a whole model (`text_config` inside)."""
     text = config["text_config"]
-    if text.get("enable_moe_block"):
-        raise ValueError("text_config.enable_moe_block: mixture of experts is not exported yet")
-    if text.get("use_bidirectional_attention"):
-        raise ValueError("text_config.use_bidirectional_attention: only null is exported yet")
-    media = tuple(config[key] for key in ("image_token_id", "audio_token_id", "video_token_id"))
+    check(text)
+    named = (config.get(key) for key in ("image_token_id", "audio_token_id", "video_token_id"))
+    media = tuple(number for number in named if number is not None)
+    has_experts = bool(text.get("enable_moe_block"))
     return TextSpec(
         hidden=text["hidden_size"], vocab=text["vocab_size"], layers=text["num_hidden_layers"],
         heads=text["num_attention_heads"], kv_heads=kv_heads(text), head_dim=head_dims(text),
@@ -92,4 +109,8 @@ def text_spec(config: dict) -> TextSpec:
         k_eq_v=bool(text.get("attention_k_eq_v")), eps=text["rms_norm_eps"],
         softcap=text.get("final_logit_softcapping"), context=text["max_position_embeddings"],
         rope=text["rope_parameters"], pad_id=text["pad_token_id"], media_ids=media,
+        image_blocks=text.get("use_bidirectional_attention") == "vision",
+        tied=config.get("tie_word_embeddings", text.get("tie_word_embeddings", True)),
+        experts=text["num_experts"] if has_experts else 0,
+        experts_per_token=text["top_k_experts"] if has_experts else 0,
     )

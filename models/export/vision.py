@@ -6,20 +6,24 @@ rotary operator over the whole head does both: query and key are permuted alike,
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from .graph import MICROSOFT, GraphBuilder
-from .towers import clipped_linear
+from .checkpoint import Weights
+from .graph import MICROSOFT, GraphBuilder, Storage
+from .masks import FLOOR
+from .towers import attend, clipped_linear
 
 POOL = 3
 
 
 class Vision:
-    """State while the graph is built. `config` is `vision_config`; `w` the whole model's arrays."""
+    """State while the graph is built. `config` is `vision_config`; `w` the whole model's weights."""
 
-    def __init__(self, config: dict, weights: dict, half_storage: bool):
+    def __init__(self, config: dict, weights: Weights, path: Path, storage: Storage):
         self.c, self.w = config, weights
-        self.g = GraphBuilder("vision_encoder", half_storage)
+        self.g = GraphBuilder("vision_encoder", path, storage)
         self.heads, self.dim = config["num_attention_heads"], config["head_dim"]
         if config["num_key_value_heads"] != self.heads:
             raise ValueError("vision_config.num_key_value_heads: expected as many as num_attention_heads")
@@ -38,7 +42,7 @@ class Vision:
         x = self.pool(x)
         x = g.rms_norm(x, np.ones(self.c["hidden_size"], np.float32), self.c["rms_norm_eps"])
         projection = self.w["embed_vision.embedding_projection.weight"]
-        g.op("MatMul", [x, g.weight(projection.T, "embed_vision")], out="image_features")
+        g.leaving(g.linear(x, projection, "embed_vision"), "image_features")
         g.output("image_features", "f32", ["num_image_tokens", projection.shape[0]])
         return g
 
@@ -49,22 +53,32 @@ class Vision:
         clamped = g.op("Max", ["pixel_position_ids", g.const(0, "zero", np.int64)])
         self.x, self.y = (g.op("Gather", [clamped, g.const(i, "axis", np.int64)], axis=2) for i in (0, 1))
         self.valid = g.op("Gather", [valid, g.const(0, "axis", np.int64)], axis=2)
-        self.key_mask = g.op("Cast", [self.valid], to=6)
+        self.mask()
         spatial = self.dim // 2
         step = np.arange(0, spatial, 2, dtype=np.float32) / np.float32(spatial)
         base = np.float32(self.c["rope_parameters"]["rope_theta"])
-        frequency = g.const((np.float32(1.0) / base**step).astype(np.float32), "frequency")
-        angles = g.op("Mul", [g.op("Unsqueeze", [g.op("Cast", [clamped], to=1), g.ints(3)]), frequency])
+        frequency = g.exact((np.float32(1.0) / base**step).astype(np.float32), "frequency")
+        angles = g.op("Mul", [g.op("Unsqueeze", [g.to_float(clamped, "f32"), g.ints(3)]), frequency])
         angles = g.reshape(angles, -1, spatial)
-        self.cos, self.sin = g.op("Cos", [angles]), g.op("Sin", [angles])
+        self.cos, self.sin = g.entering(g.op("Cos", [angles])), g.entering(g.op("Sin", [angles]))
         rows = g.op("Squeeze", [g.op("Shape", [angles], start=0, end=1)])
         count = g.op("Range", [g.const(0, "zero", np.int64), rows, g.const(1, "one", np.int64)])
         self.rows = g.op("Reshape", [count, g.op("Shape", [self.x])])
 
+    def mask(self) -> None:
+        """Which patches may be looked at: int32 for the fused operator, numbers to add for the plain one."""
+        g = self.g
+        if g.storage.contrib:
+            self.key_mask = g.op("Cast", [self.valid], to=6)
+            return
+        seen, unseen = g.const(0.0, "seen", np.float32), g.const(FLOOR, "unseen", np.float32)
+        bias = g.op("Where", [self.valid, seen, unseen])
+        self.key_mask = g.op("Unsqueeze", [bias, g.ints(1, 2)])
+
     def patches(self) -> str:
         """`2 (pixels - 0.5)` projected, plus the learned x and y embeddings."""
         g, prefix = self.g, "vision_tower.patch_embedder."
-        x = g.op("Sub", ["pixel_values", g.const(0.5, "half", np.float32)])
+        x = g.op("Sub", [g.entering("pixel_values"), g.const(0.5, "half", np.float32)])
         x = g.op("Mul", [x, g.const(2.0, "two", np.float32)])
         x = g.linear(x, self.w[prefix + "input_proj.weight"], "input_proj")
         table = self.w[prefix + "position_embedding_table"]
@@ -95,6 +109,9 @@ class Vision:
         q = self.rotated(prefix, "q", x)
         k = self.rotated(prefix, "k", x)
         v = self.normed(clipped_linear(g, self.w, prefix + "v_proj", x), np.ones(self.dim, np.float32))
+        if not g.storage.contrib:
+            x = g.reshape(attend(g, q, k, v, self.key_mask), 0, 0, self.heads * self.dim)
+            return clipped_linear(g, self.w, prefix + "o_proj", x)
         x = g.op(
             "MultiHeadAttention", [q, k, v, "", self.key_mask], domain=MICROSOFT, num_heads=self.heads, scale=1.0,
             mask_filter_value=float(np.finfo(np.float32).min),
@@ -107,25 +124,36 @@ class Vision:
         rows = (np.arange(self.heads)[:, None] * self.dim + order[None, :]).reshape(-1)
         x = clipped_linear(self.g, self.w, f"{prefix}{part}_proj", x, rows)
         x = self.normed(x, self.w[f"{prefix}{part}_norm.weight"][order])
+        if not self.g.storage.contrib:
+            return self.turned(x)
         inputs = [x, self.rows, self.cos, self.sin]
         return self.g.op("RotaryEmbedding", inputs, domain=MICROSOFT, num_heads=self.heads, rotary_embedding_dim=self.dim)
 
+    def turned(self, x: str) -> str:
+        """Rotation of `[images, patches, heads, dim]` with standard operators."""
+        g = self.g
+        cos, sin = (g.op("Unsqueeze", [g.op("Gather", [part, self.rows]), g.ints(2)]) for part in (self.cos, self.sin))
+        left, right = g.split(x, [self.dim // 2] * 2)
+        first = g.op("Sub", [g.op("Mul", [left, cos]), g.op("Mul", [right, sin])])
+        second = g.op("Add", [g.op("Mul", [right, cos]), g.op("Mul", [left, sin])])
+        return g.op("Concat", [first, second], axis=-1)
+
     def normed(self, x: str, scale: np.ndarray) -> str:
-        """RMSNorm of every head of `[images, patches, heads * dim]`."""
+        """RMSNorm of every head of `[images, patches, heads * dim]`; the plain form goes on with heads apart."""
         g = self.g
         x = g.rms_norm(g.reshape(x, 0, 0, self.heads, self.dim), scale, self.c["rms_norm_eps"])
-        return g.reshape(x, 0, 0, self.heads * self.dim)
+        return g.reshape(x, 0, 0, self.heads * self.dim) if g.storage.contrib else x
 
     def pool(self, x: str) -> str:
         """Mean over 3 x 3 patches, times sqrt(hidden), rows of real tokens only: `[tokens, hidden]`."""
         g, hidden = self.g, self.c["hidden_size"]
-        x = g.op("Mul", [x, g.op("Unsqueeze", [g.op("Cast", [self.valid], to=1), g.ints(2)])])
+        x = g.op("Mul", [x, g.op("Unsqueeze", [g.to_float(self.valid), g.ints(2)])])
         pool = g.const(POOL, "pool", np.int64)
         across = g.op("Div", [g.op("Add", [g.op("ReduceMax", [self.x, g.ints(1)]), g.const(1, "one", np.int64)]), pool])
         cell = g.op("Add", [g.op("Div", [self.x, pool]), g.op("Mul", [across, g.op("Div", [self.y, pool])])])
         cells = g.op("Div", [g.op("Shape", ["pixel_values"], start=1, end=2), g.const(POOL**2, "pool", np.int64)])
-        member = g.op("OneHot", [cell, cells, g.const([0.0, 1.0], "values", np.float32)])
-        share = g.op("Mul", [member, g.const(1.0 / POOL**2, "share", np.float32)])
+        member = g.op("OneHot", [cell, cells, g.exact([0.0, 1.0], "values", np.float32)])
+        share = g.op("Mul", [g.entering(member), g.const(1.0 / POOL**2, "share", np.float32)])
         x = g.op("MatMul", [g.op("Transpose", [share], perm=[0, 2, 1]), x])
         used = g.op("Cast", [g.reshape(g.op("ReduceMax", [member, g.ints(1)], keepdims=0), -1)], to=9)
         x = g.op("Mul", [g.reshape(x, -1, hidden), g.const(hidden**0.5, "scale", np.float32)])
@@ -147,6 +175,6 @@ def channel_order(dim: int) -> np.ndarray:
     return np.concatenate([parts[0], parts[2], parts[1], parts[3]])
 
 
-def build(config: dict, weights: dict, half_storage: bool) -> GraphBuilder:
-    """The vision graph from the whole model's arrays."""
-    return Vision(config, weights, half_storage).build()
+def build(config: dict, weights: Weights, path: Path, storage: Storage) -> GraphBuilder:
+    """The vision graph from the whole model's weights, to be saved as `path`."""
+    return Vision(config, weights, path, storage).build()

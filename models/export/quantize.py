@@ -1,0 +1,52 @@
+"""Block-wise quantisation to 4 or 8 bits, in the layout of ONNX Runtime's MatMulNBits and GatherBlockQuantized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """`rows` rows of `[rows, width]`: value = (number - zero point) * scale."""
+
+    numbers: np.ndarray  # uint8 [rows, blocks, block * bits / 8], low half first
+    scales: np.ndarray  # float32 [rows, blocks]
+    zero_points: np.ndarray  # uint8 [rows, ceil(blocks * bits / 8)], low half first
+
+
+def block_count(width: int, block: int) -> int:
+    """Blocks of one row; the last may be padded with zeros."""
+    return -(-width // block)
+
+
+def pack(numbers: np.ndarray, bits: int) -> np.ndarray:
+    """Two 4-bit numbers a byte along the last axis, which is padded to an even length; 8 bits stay as they are."""
+    if bits == 8:
+        return numbers
+    if numbers.shape[-1] % 2:
+        numbers = np.concatenate([numbers, np.zeros_like(numbers[..., :1])], axis=-1)
+    return numbers[..., 0::2] | (numbers[..., 1::2] << 4)
+
+
+def quantize(rows: np.ndarray, block: int, bits: int = 4) -> Quantized:
+    """Rounds every block of `rows` `[n, width]` to the nearest of 2^bits levels from its least to its largest value.
+
+    Zero is always a level: it keeps padding exact and is what most published bundles do.
+    """
+    count, width = rows.shape
+    blocks, top = block_count(width, block), 2**bits - 1
+    padded = np.zeros((count, blocks * block), np.float32)
+    padded[:, :width] = rows
+    padded = padded.reshape(count, blocks, block)
+    low = np.minimum(padded.min(axis=2), 0.0)
+    high = np.maximum(padded.max(axis=2), 0.0)
+    scales = (high - low) / np.float32(top)
+    safe = np.where(scales > 0, scales, 1.0).astype(np.float32)
+    zero = np.clip(np.rint(-low / safe), 0, top)
+    padded /= safe[:, :, None]
+    np.rint(padded, out=padded)
+    padded += zero[:, :, None]
+    np.clip(padded, 0, top, out=padded)
+    return Quantized(pack(padded.astype(np.uint8), bits), safe, pack(zero.astype(np.uint8), bits))
