@@ -1,7 +1,7 @@
-"""Held-out evaluation: `write` makes the cases and their media files, `run` counts what a bundle gets right.
+"""Held-out evaluation: `write` makes the cases and their media files, `run` lets PyTorch answer them.
 
-A case counts where every token of its target is the most likely one after the tokens before it, which is what greedy
-decoding needs to write exactly that text. Features come from transformers' own processors.
+The Rust runtime evaluates the same cases (`cargo evaluate FOLDER`) and scores what `run` writes down, so that one
+scorer judges both. Features come from transformers' own processors.
 """
 
 from __future__ import annotations
@@ -10,37 +10,31 @@ import argparse
 import json
 import os
 import random
+import re
+import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+WORK = Path(os.environ.get("LAPIDARY_TINY_WORK", HERE / "runs"))
 sys.path[:0] = [str(HERE), str(HERE / "curriculum"), str(HERE.parent)]
 
 import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
-from PIL import Image  # noqa: E402
+from PIL import Image, ImageSequence  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 import cases  # noqa: E402
+import dims  # noqa: E402
 import mixture  # noqa: E402
 from export.host import Host  # noqa: E402
 
-BARS = {
-    "tool calls exactly right": 95, "no call where none fits": 95, "answers from the tool result": 95,
-    "errors of a tool told": 95, "thinking on or off obeyed": 100, "small talk": None, "system instructions": 90,
-    "remembers earlier turns": None, "image: colour": 95, "image: shape": 95, "image: count": 90, "image: position": 90,
-    "image: description": None, "two images": None, "spoken digits": None, "spoken commands": None,
-}
-SKILLS = {
-    "tool_call.0": "tool calls exactly right", "tool_error.0": "tool calls exactly right",
-    "no_fit.0": "no call where none fits", "no_call.0": "no call where none fits",
-    "tool_call.1": "answers from the tool result", "tool_error.1": "errors of a tool told", "about.0": "small talk",
-    "outside.0": "small talk", "fact.0": "small talk", "instruction.0": "system instructions",
-    "memory.0": "remembers earlier turns", "image_colour.0": "image: colour", "image_shape.0": "image: shape",
-    "image_count.0": "image: count", "image_position.0": "image: position", "image_describe.0": "image: description",
-    "image_two.0": "two images", "audio_digits.0": "spoken digits", "audio_words.0": "spoken commands",
-}
+TURN_TOKENS_MAX = 256
+FRAME_MS = 1000
+IMAGE = r"<\|image>(?:<\|image\|>)+<image\|>"
+AUDIO = r"<\|audio>(?:<\|audio\|>)*<audio\|>"
+FRAME = r"\d\d:\d\d <\|image>(?:<\|video\|>)+<image\|>"
+MEDIA = re.compile(f"(?P<image>{IMAGE})|(?P<audio>{AUDIO})|(?P<video>{FRAME}(?: {FRAME})*)")
 
 
 def drawer(senses: bool):
@@ -53,7 +47,7 @@ def drawer(senses: bool):
 
 
 def write(args) -> None:
-    """`cases.jsonl` (messages, tools, thinking, segments, media files) and the media."""
+    """`cases.jsonl` (messages, tools, thinking, turns, segments, media files) and the media."""
     args.folder.mkdir(parents=True, exist_ok=True)
     rng, draw = random.Random(args.seed), drawer(args.senses)
     with (args.folder / "cases.jsonl").open("w") as out:
@@ -61,29 +55,61 @@ def write(args) -> None:
             build = draw(rng, True, 1)
             files = [store(args.folder, f"{number:04d}_{i}", source) for i, source in enumerate(build.sources)]
             out.write(json.dumps({
-                "skill": build.skill, "thinking": build.thinking, "system": build.system, "media": files,
-                "tools": [tool.schema() for tool in build.tools], "messages": build.messages,
-                "segments": build.segments,
+                "skill": build.skill, "thinking": build.thinking, "media": files,
+                "tools": [tool.schema() for tool in build.tools], "messages": [parted(m) for m in build.messages],
+                "turns": turns(build), "segments": build.segments,
             }) + "\n")
 
 
+def parted(message: dict) -> dict:
+    """The message with its expanded media as parts, so that a host expands them itself."""
+    text = message.get("content")
+    if not text or not MEDIA.search(text):
+        return message
+    parts, start = [], 0
+    for found in MEDIA.finditer(text):
+        parts += [{"type": "text", "text": text[start : found.start()]}, {"type": found.lastgroup}]
+        start = found.end()
+    parts.append({"type": "text", "text": text[start:]})
+    return message | {"content": [part for part in parts if part.get("text") != ""]}
+
+
+def turns(build) -> list[int]:
+    """Indices of the messages that are targets, in the order of the segments that are."""
+    found, rest = [], iter(build.segments)
+    for index, message in enumerate(build.messages):
+        if message["role"] == "assistant":
+            past = f"{message.get('content')}<turn|>\n"
+            if next(target for text, target in rest if target or text == past):
+                found.append(index)
+    return found
+
+
 def store(folder: Path, stem: str, source) -> str:
-    """Writes one picture or recording; returns its file name."""
-    if isinstance(source, Image.Image):
-        source.save(folder / f"{stem}.png")
-        return f"{stem}.png"
-    soundfile.write(folder / f"{stem}.wav", source, 16_000, subtype="PCM_16")
-    return f"{stem}.wav"
+    """Writes one picture, recording or video (a list of frames, one a second) without loss; returns its name."""
+    if isinstance(source, np.ndarray) and source.ndim == 1:
+        soundfile.write(folder / f"{stem}.flac", source, 16_000, subtype="PCM_16")
+        return f"{stem}.flac"
+    first, *others = [source] if isinstance(source, Image.Image) else source
+    moving = {"save_all": True, "append_images": others, "duration": FRAME_MS} if others else {}
+    first.save(folder / f"{stem}.webp", lossless=True, quality=60, method=3, **moving)
+    return f"{stem}.webp"
 
 
 def media_of(maker, folder: Path, names: list[str]) -> dict:
-    """Graph inputs of a case's files."""
+    """What a model takes of a case's files: pixels of pictures and of frames, and recordings."""
+    opened = [Image.open(folder / name) for name in names if name.endswith(".webp")]
+    stills = [picture.convert("RGB") for picture in opened if picture.n_frames == 1]
+    videos = [[frame.convert("RGB") for frame in ImageSequence.Iterator(p)] for p in opened if p.n_frames > 1]
+    clips = [soundfile.read(folder / name, dtype="float32")[0] for name in names if name.endswith(".flac")]
     found = {}
-    pictures = [Image.open(folder / name).convert("RGB") for name in names if name.endswith(".png")]
-    if pictures:
-        out = maker.image_processor(pictures, return_tensors="np")
+    if stills:
+        out = maker.image_processor(stills, return_tensors="np")
         found |= {name: np.asarray(out[name]) for name in ("pixel_values", "image_position_ids")}
-    clips = [soundfile.read(folder / name, dtype="float32")[0] for name in names if name.endswith(".wav")]
+    if videos:
+        out = maker.video_processor(videos, do_sample_frames=False, return_tensors="np")
+        found |= {name: np.asarray(out[name]) for name in ("pixel_values_videos", "video_position_ids")}
+        found["num_frames_per_video"] = np.array([len(frames) for frames in videos])
     if clips:
         out = maker.feature_extractor(clips, sampling_rate=16_000, return_tensors="np")
         found |= {"input_features": out["input_features"].astype(np.float32),
@@ -91,83 +117,106 @@ def media_of(maker, folder: Path, names: list[str]) -> dict:
     return found
 
 
-def score(host: Host, maker, case: dict, folder: Path) -> list[tuple[str, bool]]:
-    """`(row of the table, right)` for every target of a case."""
-    encode = lambda text: maker.tokenizer(text, add_special_tokens=False)["input_ids"]
-    pieces = [(encode(text), target) for text, target in case["segments"]]
-    ids = [token for piece, _ in pieces for token in piece]
-    host.reset()
-    best = host.step(np.array([ids]), media_of(maker, folder, case["media"]), keep=0).argmax(-1)
-    found, start, index = [], 0, 0
-    for piece, target in pieces:
-        if target:
-            right = best[start - 1 : start + len(piece) - 1] == np.array(piece)
-            found.append((SKILLS.get(f"{case['skill']}.{index}"), bool(right.all())))
-            if index == 0:
-                opens = best[start - 1] == 100
-                found.append(("thinking on or off obeyed", bool(opens) == case["thinking"]))
-            index += 1
-        start += len(piece)
-    return [(row, right) for row, right in found if row]
-
-
 class TorchHost:
-    """The same interface as `Host`, but PyTorch on the committed weights: what export and runtime are compared with."""
+    """The same interface as `Host`, but PyTorch on weights: what export and runtime are compared with."""
 
-    def __init__(self, threads: int):
+    def __init__(self, path: Path, threads: int):
         import torch
 
         import weights
 
         torch.set_num_threads(threads)
-        self.torch, self.model = torch, weights.fresh_model(0)
-        self.model.load_state_dict(weights.read_state(HERE / "weights.safetensors"))
+        self.torch, self.model, self.past = torch, weights.fresh_model(0), None
+        self.model.load_state_dict(weights.read_state(path))
 
     def reset(self) -> None:
-        """Nothing to forget: every call is a whole conversation."""
+        """Forgets the conversation."""
+        self.past = None
 
-    def step(self, ids: np.ndarray, media: dict, keep: int) -> np.ndarray:
-        """Logits `[n, vocab]` of all positions."""
-        tensors = {name: self.torch.from_numpy(array) for name, array in media.items()}
+    def step(self, ids: np.ndarray, media: dict | None = None, keep: int = 1) -> np.ndarray:
+        """Runs `[1, n]` more ids; returns logits `[keep or n, vocab]`."""
+        tensors = {name: self.torch.from_numpy(array) for name, array in (media or {}).items()}
         with self.torch.no_grad():
-            return self.model(input_ids=self.torch.from_numpy(ids), use_cache=False, **tensors).logits[0].numpy()
+            out = self.model(input_ids=self.torch.from_numpy(ids), past_key_values=self.past, use_cache=True,
+                             logits_to_keep=keep, **tensors)
+        self.past = out.past_key_values
+        return out.logits[0].numpy()
 
 
-def opened(args):
-    """The host that was asked for."""
-    if args.through == "torch":
-        return TorchHost(args.threads)
-    return Host(args.bundle, json.loads((args.bundle / "config.json").read_text()), args.threads)
+class Answerer:
+    """Greedy answers of a host at every target of a case."""
+
+    def __init__(self, host, bundle: Path):
+        self.host, self.maker = host, cases.processor(bundle)
+        self.stops = set(json.loads((bundle / "generation_config.json").read_text())["eos_token_id"])
+
+    def best(self, ids: list[int], media: dict | None = None, keep: int = 1) -> list[int]:
+        """The likeliest next ids; media tokens are never written."""
+        logits = self.host.step(np.array([ids]), media, keep)
+        logits[:, list(dims.MEDIA_IDS.values())] = -np.inf
+        return logits.argmax(-1).tolist()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of text with control tokens spelled out."""
+        return self.maker.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def answers(self, case: dict, folder: Path) -> list[str]:
+        """What the model writes at each target, control tokens spelled out."""
+        pieces = [(self.encode(text), target) for text, target in case["segments"]]
+        ids = [token for piece, _ in pieces for token in piece]
+        media = media_of(self.maker, folder, case["media"])
+        self.host.reset()
+        best, found, start = self.best(ids, media, keep=0), [], 0
+        for piece, target in pieces:
+            if target:
+                likely = best[start - 1 : start + len(piece) - 1]
+                agreed = next((i for i, (a, b) in enumerate(zip(likely, piece)) if a != b), len(piece))
+                written = piece[:agreed] + likely[agreed : agreed + 1]
+                found.append(self.finish(ids[:start], written, media))
+            start += len(piece)
+        return found
+
+    def finish(self, prompt: list[int], written: list[int], media: dict) -> str:
+        """Goes on, greedily, to a stop token; where all of a target was likeliest, it ends already."""
+        if written[-1] not in self.stops:
+            self.host.reset()
+            more = self.best(prompt + written, media)
+            while True:
+                written = written + more
+                if more[0] in self.stops or len(written) >= TURN_TOKENS_MAX:
+                    break
+                more = self.best(more)
+        return self.maker.tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
 def run(args) -> None:
-    """Prints the table; writes it as JSON if asked."""
-    host = opened(args)
-    maker, tally = cases.processor(args.bundle), defaultdict(list)
+    """Writes down what the host answers, one `{"case", "turn", "text"}` a line, and lets Rust score it."""
+    torch_host = args.through == "torch"
+    config = json.loads((args.bundle / "config.json").read_text())
+    host = TorchHost(args.weights, args.threads) if torch_host else Host(args.bundle, config, args.threads)
+    answerer, out = Answerer(host, args.bundle), args.out or WORK / f"{args.through}.jsonl"
     lines = (args.folder / "cases.jsonl").read_text().splitlines()
-    for line in tqdm(lines, desc="evaluate"):
-        for row, right in score(host, maker, json.loads(line), args.folder):
-            tally[row].append(right)
-    table = {row: {"right": sum(tally[row]), "of": len(tally[row])} for row in BARS if row in tally}
-    for row, entry in table.items():
-        share = 100 * entry["right"] / entry["of"]
-        print(f"| {row} | {entry['right']} of {entry['of']} | {share:.1f} % | {BARS[row] or '-'} |")
-    if args.out:
-        args.out.write_text(json.dumps(table, indent=1) + "\n")
+    with out.open("w") as file:
+        for number, line in enumerate(tqdm(lines, desc=args.through)):
+            case = json.loads(line)
+            for turn, text in zip(case["turns"], answerer.answers(case, args.folder), strict=True):
+                file.write(json.dumps({"case": number, "turn": turn, "text": text}) + "\n")
+    subprocess.run(["cargo", "evaluate", args.folder.resolve(), "--ungated", "--outputs", out.resolve()], check=True, cwd=HERE)
 
 
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("step", choices=["write", "run"])
-    parser.add_argument("--folder", type=Path, default=Path(os.environ.get("LAPIDARY_TINY_WORK", HERE / "runs")) / "held")
+    parser.add_argument("--folder", type=Path, default=WORK / "held")
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
-    parser.add_argument("--through", choices=["onnx", "torch"], default="onnx")
+    parser.add_argument("--weights", type=Path, default=HERE / "weights.safetensors", help="for PyTorch: what the bundle was made of")
+    parser.add_argument("--through", choices=["torch", "onnx"], default="torch", help="onnx: the graphs, but not the Rust runtime")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=77)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--senses", action="store_true", help="pictures and sound too")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--senses", action="store_true", help="pictures, sound and videos too")
+    parser.add_argument("--out", type=Path, help="what the model wrote; beside the training's files by default")
     args = parser.parse_args()
     {"write": write, "run": run}[args.step](args)
 
