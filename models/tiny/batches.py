@@ -46,15 +46,14 @@ class Encoder:
 
 @dataclass
 class Batch:
-    """Right-padded: causal attention never looks there. `towers_only`: the decoder does not run, the towers learn from
-    their auxiliary losses alone."""
+    """Right-padded: causal attention never looks there. `media`: soft tokens by kind of placeholder."""
 
     ids: torch.Tensor
     targets: torch.Tensor
     labels: torch.Tensor
     weights: torch.Tensor
     samples: list[Sample]
-    towers_only: bool = False
+    media: dict[str, torch.Tensor]
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -70,7 +69,16 @@ def collate(samples: list[Sample]) -> Batch:
         targets[row, : len(place)] = torch.tensor(place)
         weights[row, : len(place)] = 1.0
     labels = ids.gather(1, (targets + 1).clamp(max=length - 1))
-    return Batch(ids, targets, labels, weights, samples)
+    return Batch(ids, targets, labels, weights, samples, media_of(samples))
+
+
+def media_of(samples: list[Sample]) -> dict[str, torch.Tensor]:
+    """Soft tokens of all samples in the order of the batch, by kind."""
+    found: dict[str, list[torch.Tensor]] = {}
+    for sample in samples:
+        for kind, rows in sample.media:
+            found.setdefault(kind, []).append(rows.float())
+    return {kind: torch.cat(rows) for kind, rows in found.items()}
 
 
 def grouped(samples: list[Sample], tokens_max: int) -> list[list[Sample]]:

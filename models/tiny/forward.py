@@ -94,16 +94,17 @@ def compile_layers() -> None:
     LAYER["run"] = torch.compile(decoder_layer, dynamic=True)
 
 
-def embed(model, ids: torch.Tensor, media: dict[int, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embeddings with soft tokens scattered in, and per-layer inputs `[batch, n, layers, width]`."""
+def embed(model, ids: torch.Tensor, media: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings with soft tokens scattered in, and per-layer inputs `[batch, n, layers, width]`. `media` has the soft
+    tokens of each kind ("image", "audio", "video"), in the order of the batch."""
     lm, config = model.model.language_model, model.config
-    placeholders = (config.image_token_id, config.audio_token_id, config.video_token_id)
+    placeholders = {kind: getattr(config, f"{kind}_token_id") for kind in ("image", "audio", "video")}
     text_ids = ids
-    for number in placeholders:
+    for number in placeholders.values():
         text_ids = text_ids.masked_fill(ids == number, config.text_config.pad_token_id)
     embeds = F.embedding(text_ids, lm.embed_tokens.weight) * lm.config.hidden_size**0.5
-    for number, rows in media.items():
-        embeds = embeds.masked_scatter((ids == number)[:, :, None], rows)
+    for kind, rows in media.items():
+        embeds = embeds.masked_scatter((ids == placeholders[kind])[:, :, None], rows)
     own = F.embedding(text_ids, lm.embed_tokens_per_layer.weight) * lm.config.hidden_size_per_layer_input**0.5
     own = own.view(*ids.shape, lm.config.num_hidden_layers, -1)
     projected = lm.per_layer_model_projection(embeds) * lm.config.hidden_size**-0.5
@@ -111,7 +112,7 @@ def embed(model, ids: torch.Tensor, media: dict[int, torch.Tensor]) -> tuple[tor
     return embeds, (projected + own) * 2.0**-0.5
 
 
-def logits(model, ids: torch.Tensor, targets: torch.Tensor, media: dict[int, torch.Tensor]) -> torch.Tensor:
+def logits(model, ids: torch.Tensor, targets: torch.Tensor, media: dict[str, torch.Tensor]) -> torch.Tensor:
     """`[batch, m, vocab]`: logits at the positions `targets` `[batch, m]`."""
     lm = model.model.language_model
     plan = Plan(lm, ids.shape[1], targets)

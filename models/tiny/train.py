@@ -1,4 +1,4 @@
-"""Trains the tiny model. Resumable: every checkpoint holds weights, optimizers and the step.
+"""Trains the decoder. Resumable: every checkpoint holds weights, optimizers and the step.
 
 The learning rate warms up, stays, and falls to zero over the last `--decay` steps before `--steps`. To end early, start
 again with a smaller `--steps`.
@@ -17,11 +17,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "curriculum"), str(HERE.parent)]
 
 import torch  # noqa: E402
+import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 import batches  # noqa: E402
 import forward  # noqa: E402
+import mixture  # noqa: E402
 import weights  # noqa: E402
 from muon import Muon  # noqa: E402
 
@@ -37,12 +39,9 @@ def optimizers(model, args) -> list[torch.optim.Optimizer]:
     """Muon for matrices, AdamW for the rest. The tied head is one parameter with the embedding."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     matrices = [(name, p) for name, p in named if is_matrix(name, p)]
-    decoder = {"params": [p for name, p in matrices if "language_model" in name], "lr": args.muon_lr}
-    towers = {"params": [p for name, p in matrices if "language_model" not in name], "lr": args.tower_lr}
-    groups = [group for group in (decoder, towers) if group["params"]]
     rest = [p for name, p in named if not is_matrix(name, p)]
     adam = torch.optim.AdamW(rest, lr=args.adam_lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0)
-    found = [Muon(groups, lr=args.muon_lr, weight_decay=0.01), adam]
+    found = [Muon([p for _, p in matrices], lr=args.muon_lr, weight_decay=0.01), adam]
     for optimizer in found:
         for group in optimizer.param_groups:
             group["top"] = group["lr"]
@@ -55,30 +54,11 @@ def rate(step: int, args) -> float:
     return warm * max(0.0, min(1.0, (args.steps - step) / max(1, args.decay)))
 
 
-def encoded_media(model, batch: batches.Batch) -> dict:
-    """Soft tokens by placeholder id."""
-    if not any(sample.media for sample in batch.samples):
-        return {}
-    import senses
-
-    return senses.encode(model, batch.samples)
-
-
-def loss_of(model, batch: batches.Batch, tokenizer=None) -> tuple[torch.Tensor, torch.Tensor | float]:
-    """Mean cross-entropy of the targets, and the auxiliary loss of the towers."""
-    media = encoded_media(model, batch)
-    if batch.towers_only:
-        import senses
-
-        return torch.zeros(()), senses.auxiliary(model, tokenizer, batch.samples, media)
-    rows = forward.logits(model, batch.ids, batch.targets, media)
+def loss_of(model, batch: batches.Batch) -> torch.Tensor:
+    """Mean cross-entropy of the targets."""
+    rows = forward.logits(model, batch.ids, batch.targets, batch.media)
     each = F.cross_entropy(rows.flatten(0, 1), batch.labels.flatten(), reduction="none")
-    extra = 0.0
-    if media:
-        import senses
-
-        extra = senses.auxiliary(model, tokenizer, batch.samples, media)
-    return (each * batch.weights.flatten()).sum() / batch.weights.sum(), extra
+    return (each * batch.weights.flatten()).sum() / batch.weights.sum()
 
 
 @torch.no_grad()
@@ -87,7 +67,7 @@ def exact(model, groups: list[batches.Batch]) -> dict[str, tuple[int, int]]:
     segment is exactly what greedy decoding gives."""
     tally: dict[str, list[int]] = {}
     for batch in groups:
-        scores = forward.logits(model, batch.ids, batch.targets, encoded_media(model, batch))
+        scores = forward.logits(model, batch.ids, batch.targets, batch.media)
         right = scores.argmax(-1) == batch.labels
         for row, sample in enumerate(batch.samples):
             start = 0
@@ -99,37 +79,28 @@ def exact(model, groups: list[batches.Batch]) -> dict[str, tuple[int, int]]:
     return {name: tuple(entry) for name, entry in sorted(tally.items())}
 
 
+def drawer(args):
+    """The mixture: text only, or with pictures, sound and video from the pool."""
+    if not args.pool:
+        return mixture.draw
+    import pool
+
+    stored = torch.load(args.pool, mmap=True)
+
+    def draw(rng: random.Random, held: bool, level: int):
+        if rng.random() < args.text_share:
+            return mixture.draw(rng, held, level)
+        return pool.conversation(rng, stored["held" if held else "trained"], held, args.media_shares)
+
+    return draw
+
+
 def held_out(encoder, args) -> list[batches.Batch]:
     """Held-out conversations, the same at every evaluation."""
     rng = random.Random(99)
-    draw = maker(args)
+    draw = drawer(args)
     samples = [encoder.sample(draw(rng, True, 1)) for _ in range(args.held)]
     return [batches.collate(group) for group in batches.grouped(samples, args.tokens)]
-
-
-def stream(encoder, rng: random.Random, level: int, args):
-    """Training batches of text, or of all kinds."""
-    if not args.senses:
-        return batches.stream(encoder, rng, level, args.tokens)
-    import senses
-
-    return senses.stream(encoder, rng, level, args.tokens, args.shares)
-
-
-def means(losses: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of every kind of loss."""
-    kinds = sorted({kind for entry in losses for kind in entry})
-    rows = {kind: [entry[kind] for entry in losses if kind in entry] for kind in kinds}
-    return {kind: round(sum(row) / len(row), 4) for kind, row in rows.items()}
-
-
-def maker(args):
-    """The mixture: text only, or with pictures and sound."""
-    if args.senses:
-        import senses
-
-        return lambda rng, held, level: senses.draw(rng, held, level, args.shares)
-    return batches.mixture.draw
 
 
 def save(path: Path, model, opts, step: int) -> None:
@@ -156,20 +127,28 @@ def load(path: Path, model, opts) -> int:
     return stored["step"]
 
 
-def train_step(model, opts, batch, factor: float, tokenizer) -> dict[str, float]:
-    """One update; returns the losses by kind of batch."""
+def train_step(model, opts, batch, factor: float) -> float:
+    """One update; returns the loss. With several workers the gradients are averaged."""
     for optimizer in opts:
         for group in optimizer.param_groups:
             group["lr"] = group["top"] * factor
-    loss, extra = loss_of(model, batch, tokenizer)
-    (loss + extra).backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    loss = loss_of(model, batch)
+    loss.backward()
+    trained = [p for p in model.parameters() if p.grad is not None]
+    if dist.is_initialized():
+        average(trained)
+    torch.nn.utils.clip_grad_norm_(trained, 1.0)
     for optimizer in opts:
         optimizer.step()
     model.zero_grad(set_to_none=True)
-    kind = batch.samples[0].skill.split("_")[0] if batch.samples[0].media else "text"
-    found = {} if batch.towers_only else {kind: float(loss.detach())}
-    return found | ({f"{kind}_tower": float(extra.detach())} if kind != "text" else {})
+    return float(loss.detach())
+
+
+def average(parameters: list[torch.Tensor]) -> None:
+    """Gradients of all workers, averaged."""
+    flat = torch.nn.utils.parameters_to_vector([p.grad for p in parameters])
+    dist.all_reduce(flat)
+    torch.nn.utils.vector_to_parameters(flat / dist.get_world_size(), [p.grad for p in parameters])
 
 
 def report(path: Path, line: dict) -> None:
@@ -179,44 +158,37 @@ def report(path: Path, line: dict) -> None:
     tqdm.write(json.dumps(line))
 
 
-def freeze_unused(model, args) -> None:
-    """Without pictures and sound the towers are left alone. Also sets the fast attention of the vision tower."""
+def freeze_towers(model) -> None:
+    """Only the decoder is trained here."""
     for name, parameter in model.named_parameters():
-        decoder = name.startswith("model.language_model")
-        if args.freeze_decoder and decoder or not args.senses and not decoder:
-            parameter.requires_grad_(False)
-    model.model.vision_tower.config._attn_implementation = "sdpa"
+        parameter.requires_grad_(name.startswith("model.language_model"))
 
 
-def run(args) -> None:
-    """The whole training."""
-    args.work.mkdir(parents=True, exist_ok=True)
+def run(rank: int, args) -> None:
+    """The whole training, as worker `rank`."""
+    torch.set_num_threads(args.threads)
+    if args.workers > 1:
+        dist.init_process_group("gloo", init_method=f"file://{args.work}/meeting", rank=rank, world_size=args.workers)
     model = weights.fresh_model(args.seed).train()
-    freeze_unused(model, args)
+    freeze_towers(model)
     encoder, opts = batches.Encoder(args.bundle), optimizers(model, args)
-    path, log = args.work / "checkpoint.pt", args.work / "log.jsonl"
+    path = args.work / "checkpoint.pt"
     if args.start and not path.exists():
         model.load_state_dict(weights.read_state(args.start))
     step = load(path, model, opts)
-    if args.compile:
-        forward.compile_layers()
-    rng = random.Random(f"{args.seed} {step}")
-    held, began, losses = held_out(encoder, args), time.time(), []
-    bar = tqdm(total=args.steps, initial=step, mininterval=10)
-    level = lambda: 0 if step < args.easy_steps else 1
-    source, source_level = None, -1
-    while step < args.steps:
-        if level() != source_level:
-            source_level = level()
-            source = stream(encoder, rng, source_level, args)
-        losses.append(train_step(model, opts, next(source), rate(step, args), encoder.tokenizer))
-        step += 1
-        bar.update()
-        if step % args.every == 0 or step == args.steps:
+    rng = random.Random(f"{args.seed} {step} {rank}")
+    held = held_out(encoder, args) if rank == 0 else []
+    level = 0 if step < args.easy_steps else 1
+    source = batches.stream(encoder, rng, level, args.tokens, drawer(args))
+    began, losses = time.time(), []
+    for step in tqdm(range(step + 1, args.steps + 1), initial=step, total=args.steps, mininterval=10, disable=rank > 0):
+        if level == 0 and step > args.easy_steps:
+            level, source = 1, batches.stream(encoder, rng, 1, args.tokens, drawer(args))
+        losses.append(train_step(model, opts, next(source), rate(step, args)))
+        if rank == 0 and (step % args.every == 0 or step == args.steps):
             save(path, model, opts, step)
-            seconds = round(time.time() - began)
-            line = {"step": step, "seconds": seconds, "loss": means(losses)}
-            report(log, line | {"held": exact(model, held)})
+            line = {"step": step, "seconds": round(time.time() - began), "loss": round(sum(losses) / len(losses), 4)}
+            report(args.work / "log.jsonl", line | {"held": exact(model, held)})
             losses = []
 
 
@@ -234,17 +206,19 @@ def main() -> None:
     parser.add_argument("--held", type=int, default=400)
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--muon-lr", type=float, default=0.01)
-    parser.add_argument("--tower-lr", type=float, default=0.015)
     parser.add_argument("--adam-lr", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--senses", action="store_true", help="pictures and sound too")
-    parser.add_argument("--shares", type=float, nargs=5, default=[0.5, 0.15, 0.1, 0.15, 0.1],
-                        help="of steps: text, pictures, sound, vision tower alone, audio tower alone")
-    parser.add_argument("--freeze-decoder", action="store_true", help="train the towers only")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--threads", type=int, default=1, help="of each worker")
+    parser.add_argument("--workers", type=int, default=1, help="processes with batches of their own")
+    parser.add_argument("--pool", type=Path, help="soft tokens of pool.py: trains on pictures, video and sound too")
+    parser.add_argument("--text-share", type=float, default=0.6)
+    parser.add_argument("--media-shares", type=float, nargs=4, default=[0.4, 0.08, 0.22, 0.3],
+                        help="of what is not text: pictures, two pictures, videos, recordings")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    run(args)
+    args.work.mkdir(parents=True, exist_ok=True)
+    if args.workers == 1:
+        return run(0, args)
+    (args.work / "meeting").unlink(missing_ok=True)
+    torch.multiprocessing.spawn(run, (args,), nprocs=args.workers)
 
 
 if __name__ == "__main__":

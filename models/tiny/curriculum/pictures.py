@@ -81,21 +81,41 @@ def cells(rng: random.Random, count: int) -> list[int]:
     return rng.sample(range(9), count)
 
 
+def paint(canvas: Image.Image, shape: str, tint: tuple, x: float, y: float, r: float) -> None:
+    """One shape at a place in shares of the picture, radius in pixels. `canvas.info` remembers where, as (x, y, radius
+    across, radius down) in shares."""
+    width, height = canvas.size
+    draw_shape(canvas, shape, tint, x * width, y * height, r)
+    canvas.info.setdefault("places", []).append((x, y, r / width, r / height))
+
+
+def size(rng: random.Random) -> tuple[int, int]:
+    """Width and height of a picture."""
+    return rng.randint(120, 320), rng.randint(120, 320)
+
+
 def scene(rng: random.Random, held: bool, count: int) -> tuple[Image.Image, str, str, list[int]]:
-    """A picture with `count` equal shapes: picture, colour, shape, their cells. `picture.info` tells where they are,
-    as (x, y, radius across, radius down) in shares of the picture."""
-    width, height = rng.randint(120, 320), rng.randint(120, 320)
+    """A picture with `count` equal shapes: picture, colour, shape, their cells."""
+    width, height = size(rng)
     canvas = ground(rng, width, height)
     colour, shape = combination(rng, held)
     found = cells(rng, count)
     for cell in found:
-        r = min(width, height) / 6 * rng.uniform(0.72, 0.98)
-        x = width * (cell % 3 + 0.5 + rng.uniform(-0.1, 0.1)) / 3
-        y = height * (cell // 3 + 0.5 + rng.uniform(-0.1, 0.1)) / 3
-        draw_shape(canvas, shape, tinted(rng, colour), x, y, r)
-        canvas.info.setdefault("places", []).append((x / width, y / height, r / width, r / height))
+        x, y = ((part + 0.5 + rng.uniform(-0.1, 0.1)) / 3 for part in (cell % 3, cell // 3))
+        paint(canvas, shape, tinted(rng, colour), x, y, min(width, height) / 6 * rng.uniform(0.72, 0.98))
     canvas.info["words"] = (colour, shape, NUMBERS[count])
     return canvas, colour, shape, found
+
+
+def close(rng: random.Random) -> Image.Image:
+    """One trained shape that fills a good part of a small picture."""
+    canvas = ground(rng, rng.randint(110, 170), rng.randint(110, 170))
+    colour, shape = combination(rng, False)
+    share = rng.uniform(0.19, 0.36)
+    x, y = rng.uniform(share, 1 - share), rng.uniform(share, 1 - share)
+    paint(canvas, shape, tinted(rng, colour), x, y, min(canvas.size) * share)
+    canvas.info["words"] = (colour, shape, "one")
+    return canvas
 
 
 def patches(picture: Image.Image, budget: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,35 +184,36 @@ def token_words(picture: Image.Image, positions: np.ndarray) -> dict[int, tuple[
     return found
 
 
-def attach(build: Builder, picture: Image.Image, budget: int) -> str:
-    """Adds a picture to the conversation's media; returns its placeholder."""
+def token_count(picture: Image.Image, budget: int) -> int:
+    """Soft tokens of a picture."""
+    width, height = picture.size
+    high, wide = get_aspect_ratio_preserving_size(height, width, 16, budget * 9, 3)
+    return high * wide // 48**2
+
+
+def features(picture: Image.Image, budget: int) -> tuple[np.ndarray, np.ndarray, dict]:
+    """`(pixels, positions, words of the soft tokens)` for the vision tower."""
     pixels, positions = patches(picture, budget)
-    build.media.append(("image", pixels, positions, token_words(picture, positions)))
-    build.sources.append(picture)
-    return placeholder(len(pixels) // 9)
+    return pixels, positions, token_words(picture, positions)
 
 
-def one_picture(rng: random.Random, held: bool, budget: int) -> Builder:
+def about_one(rng: random.Random, held: bool, facts: tuple, mark: str) -> Builder:
     """A picture and up to three questions, one a turn; held-out conversations have one."""
-    picture, colour, shape, found = scene(rng, held, rng.choice((1, 1, 1, 2, 3, 4)))
-    asked = questions(rng, colour, shape, found)
+    asked = questions(rng, *facts)
     thinking = rng.random() < 0.2
     # A finished turn loses its thought, so a conversation with thoughts has one turn here.
     asked = rng.sample(asked, 1 if held or thinking else min(3, len(asked)))
     build = Builder("", [], thinking, skill=f"image_{asked[0][0]}")
-    mark = attach(build, picture, budget)
     for index, (_, question, answer) in enumerate(asked):
-        build.ask(mark + question if index == 0 else question, answer, "I look at the picture.")
+        marks = (("image", mark),) if index == 0 else ()
+        build.ask(question, answer, "I look at the picture.", marks, after=rng.random() < 0.25)
     return build
 
 
-def two_pictures(rng: random.Random, held: bool, budget: int) -> Builder:
-    """Two pictures in one prompt."""
+def about_two(rng: random.Random, both: list[tuple], marks: list[str]) -> Builder:
+    """Two pictures of one shape each in one prompt."""
     build = Builder("", [], rng.random() < 0.2, skill="image_two")
-    said, marks = [], ""
-    for order in ("first", "second"):
-        picture, colour, shape, _ = scene(rng, held, 1)
-        marks += attach(build, picture, budget)
-        said.append(f"The {order} picture shows {article(colour)} {colour} {shape}.")
+    said = [f"The {order} picture shows {article(colour)} {colour} {shape}."
+            for order, (colour, shape, _) in zip(("first", "second"), both)]
     question = rng.choice(("Compare the pictures.", "What do the two pictures show?", "Describe both pictures."))
-    return build.ask(marks + question, " ".join(said), "I look at the pictures.")
+    return build.ask(question, " ".join(said), "I look at the pictures.", tuple(("image", mark) for mark in marks))

@@ -104,7 +104,8 @@ def thought(text: str) -> str:
 class Builder:
     """Collects the segments of one conversation, and its parts as messages for the oracle and for evaluation.
 
-    `media` holds features for training, `sources` the pictures and samples that they were made of.
+    `media` holds soft tokens for training, `sources` pictures, samples and lists of frames for evaluation, both in the
+    order of the prompt.
     """
 
     system: str = ""
@@ -125,17 +126,21 @@ class Builder:
         """The message field of a thought, where thinking is on."""
         return {"reasoning": thinks} if self.thinking else {}
 
-    def user(self, text: str) -> "Builder":
-        """A user turn and the generation prompt."""
-        self.segments.append((user_turn(text) + "<|turn>model\n", False))
-        self.messages.append({"role": "user", "content": text})
+    def user(self, text: str, marks: tuple[tuple[str, str], ...] = (), after: bool = False) -> "Builder":
+        """A user turn and the generation prompt. `marks` are `(kind, expanded placeholder)` of media before the text, or
+        after it."""
+        media = "".join(mark for _, mark in marks)
+        self.segments.append((user_turn(text + media if after else media + text) + "<|turn>model\n", False))
+        said, shown = [{"type": "text", "text": text}], [{"type": kind} for kind, _ in marks]
+        content = (said + shown if after else shown + said) if marks else text
+        self.messages.append({"role": "user", "content": content})
         return self
 
-    def ask(self, question: str, answer: str, thinks: str = "") -> "Builder":
+    def ask(self, question: str, answer: str, thinks: str = "", marks: tuple = (), after: bool = False) -> "Builder":
         """A question and its answer; may be repeated, every answer is a target."""
         if self.segments[-1][1]:
             self.segments.append(("\n", False))
-        return self.user(question).answer(answer, thinks)
+        return self.user(question, marks, after).answer(answer, thinks)
 
     def past(self, text: str) -> "Builder":
         """A finished model turn of the past: no target, thoughts already dropped."""

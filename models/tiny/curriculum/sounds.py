@@ -18,8 +18,10 @@ from render import Builder
 
 DIGITS = dict(zip("0123456789", "zero one two three four five six seven eight nine".split()))
 COMMANDS = "start stop left right up down yes no open close next back".split()
-VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-029", "en-us+f2", "en-us+m3", "en-gb+f4", "en-us+Annie", "en-gb+m7",
-          "en-gb-x-rp+f3")
+ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-us-nyc")
+VARIANTS = "f1 f2 f3 f4 m2 m3 m4 m5 m6 m7 m8 Annie linda steph john max".split()
+# Every variant of the throat with one or the other large accent, and every accent by itself.
+VOICES = (*ACCENTS, *(f"{('en-us', 'en-gb')[i % 2]}+{variant}" for i, variant in enumerate(VARIANTS)))
 HELD_VOICES = ("en-us+f5", "en-gb+m1")
 SPEEDS = (130, 165, 200)
 RATE = 16_000
@@ -57,40 +59,47 @@ def stretched(samples: np.ndarray, factor: float) -> np.ndarray:
     return np.interp(np.arange(count) * factor, np.arange(len(samples)), samples).astype(np.float32)
 
 
-def clip(rng: random.Random, words: list[str], held: bool, store: dict) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Words of one voice with gaps, gain and noise, and where each word is (first and last sample)."""
+def clip(rng: random.Random, words: list[str], held: bool, store: dict) -> tuple[np.ndarray, list]:
+    """Words of one voice with gaps, gain and noise, and where each word is: `(word, (first sample, last sample))`."""
     voice, speed, factor = rng.choice(HELD_VOICES if held else VOICES), rng.choice(SPEEDS), rng.uniform(0.9, 1.12)
     parts = [np.zeros(rng.randint(200, 3000), np.float32)]
     spans = []
     for word in words:
         start, spoken_word = sum(map(len, parts)), stretched(store[f"{voice}/{speed}/{word}"], factor)
-        spans.append((start, start + len(spoken_word)))
+        spans.append((word, (start, start + len(spoken_word))))
         parts += [spoken_word, np.zeros(rng.randint(400, 3200), np.float32)]
     samples = np.concatenate(parts) * rng.uniform(0.3, 1.2)
     noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 1, len(samples)).astype(np.float32)
     return np.clip(samples + noise * rng.choice((0.0, 0.001, 0.004, 0.01)), -1, 1), spans
 
 
-def features(samples: np.ndarray) -> np.ndarray:
-    """`[frames, 128]`, valid frames only."""
+def features(samples: np.ndarray, spans: list[tuple[str, tuple[int, int]]]) -> tuple[np.ndarray, list]:
+    """`[frames, 128]`, valid frames only, for the audio tower; and the words with their spans."""
     out = EXTRACTOR([samples], sampling_rate=RATE, return_tensors="np")
-    return out["input_features"][0][out["input_features_mask"][0].astype(bool)]
+    return out["input_features"][0][out["input_features_mask"][0].astype(bool)], spans
 
 
-def spoken(rng: random.Random, held: bool, level: int, store: dict) -> Builder:
-    """A recording of digits or commands and its transcription."""
+def token_count(samples: np.ndarray) -> int:
+    """Soft tokens of a recording."""
+    return -(-len(features(samples, [])[0]) // 4)
+
+
+def words_of(rng: random.Random) -> tuple[list[str], str, str]:
+    """What a recording says: spoken words, their transcription, and the skill."""
     if rng.random() < 0.7:
-        digits = [rng.choice("0123456789") for _ in range(rng.randint(1, 3 if level < 2 else 5))]
-        said, text, skill = [DIGITS[d] for d in digits], " ".join(digits), "audio_digits"
-    else:
-        said = [rng.choice(COMMANDS) for _ in range(rng.randint(1, 2))]
-        text, skill = " ".join(said), "audio_words"
+        digits = [rng.choice("0123456789") for _ in range(rng.randint(1, 5))]
+        return [DIGITS[d] for d in digits], " ".join(digits), "audio_digits"
+    said = [rng.choice(COMMANDS) for _ in range(rng.randint(1, 3))]
+    return said, " ".join(said), "audio_words"
+
+
+def placeholder(count: int) -> str:
+    """An expanded recording in a prompt."""
+    return "<|audio>" + "<|audio|>" * count + "<audio|>"
+
+
+def about(rng: random.Random, text: str, skill: str, mark: str) -> Builder:
+    """A recording and its transcription."""
     build = Builder("", [], rng.random() < 0.1, skill=skill)
-    samples, spans = clip(rng, said, held, store)
-    frames = features(samples)
-    build.media.append(("audio", frames, list(zip(text.split(), spans))))
-    build.sources.append(samples)
-    count = -(-len(frames) // 4)
-    mark = "<|audio>" + "<|audio|>" * count + "<audio|>"
-    prompt = rng.choice((ASR_PROMPT, "Transcribe this.", "What do you hear?", "Write down what is said."))
-    return build.ask(prompt + mark, text, "I listen to the recording.")
+    prompt = rng.choice((ASR_PROMPT, ASR_PROMPT, "Transcribe this.", "What do you hear?", "Write down what is said."))
+    return build.ask(prompt, text, "I listen to the recording.", (("audio", mark),), after=rng.random() < 0.5)

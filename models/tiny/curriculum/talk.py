@@ -161,3 +161,15 @@ def memory(rng: random.Random, held: bool, level: int) -> Builder:
         build.past(reply)
     ask, answer = rng.choice(told)
     return build.user(ask).answer(answer, "The user told me this before.")
+
+
+REPEAT = ('Say "{}".', "Repeat: {}", "Repeat after me: {}", 'Write "{}" again.', "Copy this: {}")
+
+
+def repeat(rng: random.Random, held: bool, level: int) -> Builder:
+    """Words given back as they are: every token of the vocabulary is copied here, which tool arguments live on."""
+    made = [words.made_up(rng, held) if rng.random() < 0.8 else str(words.number(rng, held, 9999))
+            for _ in range(rng.randint(1, 8))]
+    text = " ".join(word.capitalize() if rng.random() < 0.15 else word for word in made)
+    build = Builder("", [], rng.random() < 0.2, skill="repeat").user(rng.choice(REPEAT).format(text))
+    return build.answer(text, "The user wants these words again.")
