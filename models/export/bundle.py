@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,16 @@ from pathlib import Path
 import torch
 
 from . import audio, decoder, embed, vision
-from .checkpoint import StateDict, Weights
+from .checkpoint import Checkpoint, StateDict, Weights
 from .graph import GraphBuilder, Storage
 from .spec import text_spec
 
 GRAPHS = ("embed_tokens", "decoder_model_merged", "vision_encoder", "audio_encoder")
 # File suffixes by dtype (transformers.js 4.3, `dtypes.js`).
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "q4": "_q4", "q4f16": "_q4f16"}
+# What a host needs besides config.json and the graphs; copied as they are.
+COPIED = ("tokenizer*", "special_tokens_map.json", "generation_config.json", "*processor_config.json", "*.jinja",
+          "chat_template.json", "LICENSE*")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,12 @@ class Export:
     def storage(self) -> Storage:
         """How numbers are stored."""
         block = self.block if self.dtype.startswith("q4") else 0
-        return Storage(half=self.dtype.endswith("f16") or self.dtype == "fp16", block=block, contrib=self.form != "plain")
+        return Storage(half=self.dtype in ("fp16", "q4f16"), block=block, contrib=self.form != "plain")
+
+    @property
+    def suffix(self) -> str:
+        """Of the graphs' file names."""
+        return SUFFIXES[self.dtype]
 
 
 def write_json(path: Path, value: dict) -> None:
@@ -89,3 +98,48 @@ def round_to_half(state: dict) -> dict:
         large = tensor.is_floating_point() and tensor.numel() >= 512
         rounded[name] = tensor.half().float() if large else tensor
     return rounded
+
+
+def read_config(checkpoint: Path) -> dict:
+    """The checkpoint's `config.json` as of a whole model, in both spellings."""
+    config = json.loads((checkpoint / "config.json").read_text())
+    kind = config.get("model_type")
+    if kind == "gemma4_text":
+        config = {"model_type": "gemma4", "text_config": config}
+    elif kind != "gemma4":
+        raise ValueError(f"config.json: expected model_type gemma4 or gemma4_text, found {kind!r}")
+    return both_spellings(config)
+
+
+def merged_config(config: dict, before: dict, export: Export, facts: dict) -> dict:
+    """`config.json` of the bundle, `before` being what an earlier export of another dtype left there."""
+    told = before.get("transformers.js_config", {})
+    files = {f"{name}{export.suffix}.onnx": graph["data_files"] for name, graph in facts.items()}
+    config["transformers.js_config"] = {
+        "dtype": told.get("dtype", export.dtype), "kv_cache_dtype": {"fp16": "float16", "q4f16": "float16"},
+        "use_external_data_format": told.get("use_external_data_format", {}) | files,
+    }
+    form = before.get("lapidary_config", {}).get("decoder_form", export.form)
+    if form != export.form:
+        raise ValueError(f"the bundle's decoder is {form}: expected that form again, found {export.form}")
+    config["lapidary_config"] = {"decoder_form": form}
+    return config
+
+
+def convert(checkpoint: Path, folder: Path, export: Export) -> dict[str, dict]:
+    """Writes graphs in one dtype and everything else a host reads; returns facts by graph. May be called again with
+    another dtype for the same folder."""
+    config, weights = read_config(checkpoint), Checkpoint(checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    known = folder / "config.json"
+    before = json.loads(known.read_text()) if known.exists() else {}
+    facts = {
+        name: write_graph(folder, name, config, weights, export.storage, export.form, export.suffix)
+        for name in builders(config)
+    }
+    for path in {path for kind in COPIED for path in checkpoint.glob(kind)}:
+        shutil.copy(path, folder / path.name)
+    if not (folder / "preprocessor_config.json").exists():
+        write_json(folder / "preprocessor_config.json", {"processor_class": "Gemma4Processor"})
+    write_json(known, merged_config(config, before, export, facts))
+    return facts
