@@ -45,11 +45,11 @@ def synthesise(voice: str, speed: int, word: str) -> np.ndarray:
 
 
 def bank(path: Path) -> dict[str, np.ndarray]:
-    """Every word by `voice/speed/word`; made once."""
-    if not path.exists():
-        spoken = [*DIGITS.values(), *COMMANDS]
-        keys = [(v, s, w) for v in (*VOICES, *HELD_VOICES) for s in SPEEDS for w in spoken]
-        np.savez(path, **{f"{v}/{s}/{w}": synthesise(v, s, w) for v, s, w in keys})
+    """Every word by `voice/speed/word`; made once, and again where words or voices are missing."""
+    spoken = [*DIGITS.values(), *COMMANDS]
+    wanted = {f"{v}/{s}/{w}": (v, s, w) for v in (*VOICES, *HELD_VOICES) for s in SPEEDS for w in spoken}
+    if not path.exists() or not wanted.keys() <= set(np.load(path).files):
+        np.savez(path, **{key: synthesise(*parts) for key, parts in wanted.items()})
     return dict(np.load(path))
 
 
