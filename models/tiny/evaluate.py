@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,19 +30,19 @@ from export.host import Host  # noqa: E402
 
 TURN_TOKENS_MAX = 256
 FRAME_MS = 1000
-IMAGE = r"<\|image>(?:<\|image\|>)+<image\|>"
-AUDIO = r"<\|audio>(?:<\|audio\|>)*<audio\|>"
-FRAME = r"\d\d:\d\d <\|image>(?:<\|video\|>)+<image\|>"
-MEDIA = re.compile(f"(?P<image>{IMAGE})|(?P<audio>{AUDIO})|(?P<video>{FRAME}(?: {FRAME})*)")
 
 
 def drawer(senses: bool):
-    """The generator of conversations."""
+    """The generator of held-out conversations: text, or by halves text and media."""
+    text = lambda rng: mixture.draw(rng, True, 1)
     if not senses:
-        return mixture.draw
-    import senses as mixed
+        return text
+    import pictures
+    import sounds
 
-    return mixed.draw
+    store = sounds.bank(WORK / "voices.npz")
+    count = lambda picture: pictures.token_count(picture, dims.IMAGE_SOFT_TOKENS)
+    return lambda rng: text(rng) if rng.random() < 0.5 else mixture.with_media(rng, store, count)
 
 
 def write(args) -> None:
@@ -52,26 +51,13 @@ def write(args) -> None:
     rng, draw = random.Random(args.seed), drawer(args.senses)
     with (args.folder / "cases.jsonl").open("w") as out:
         for number in tqdm(range(args.count), desc="cases"):
-            build = draw(rng, True, 1)
-            files = [store(args.folder, f"{number:04d}_{i}", source) for i, source in enumerate(build.sources)]
+            build = draw(rng)
+            files = [store(args.folder, f"{number:04d}_{i}", source, args.small) for i, source in enumerate(build.sources)]
             out.write(json.dumps({
                 "skill": build.skill, "thinking": build.thinking, "media": files,
-                "tools": [tool.schema() for tool in build.tools], "messages": [parted(m) for m in build.messages],
+                "tools": [tool.schema() for tool in build.tools], "messages": build.messages,
                 "turns": turns(build), "segments": build.segments,
             }) + "\n")
-
-
-def parted(message: dict) -> dict:
-    """The message with its expanded media as parts, so that a host expands them itself."""
-    text = message.get("content")
-    if not text or not MEDIA.search(text):
-        return message
-    parts, start = [], 0
-    for found in MEDIA.finditer(text):
-        parts += [{"type": "text", "text": text[start : found.start()]}, {"type": found.lastgroup}]
-        start = found.end()
-    parts.append({"type": "text", "text": text[start:]})
-    return message | {"content": [part for part in parts if part.get("text") != ""]}
 
 
 def turns(build) -> list[int]:
@@ -85,15 +71,29 @@ def turns(build) -> list[int]:
     return found
 
 
-def store(folder: Path, stem: str, source) -> str:
-    """Writes one picture, recording or video (a list of frames, one a second) without loss; returns its name."""
-    if isinstance(source, np.ndarray) and source.ndim == 1:
-        soundfile.write(folder / f"{stem}.flac", source, 16_000, subtype="PCM_16")
-        return f"{stem}.flac"
-    first, *others = [source] if isinstance(source, Image.Image) else source
-    moving = {"save_all": True, "append_images": others, "duration": FRAME_MS} if others else {}
-    first.save(folder / f"{stem}.webp", lossless=True, quality=60, method=3, **moving)
-    return f"{stem}.webp"
+def store(folder: Path, stem: str, source, small: bool) -> str:
+    """Writes one picture, recording or video (a list of frames, one a second); returns its name. `small` pictures and
+    recordings are a third as large and lose a little."""
+    if isinstance(source, np.ndarray):
+        name, coding = (f"{stem}.ogg", "VORBIS") if small else (f"{stem}.flac", "PCM_16")
+        soundfile.write(folder / name, source, 16_000, subtype=coding)
+    elif isinstance(source, list):
+        name, (first, *others) = f"{stem}.webp", apart(source)
+        moving = {"save_all": True, "append_images": others, "duration": FRAME_MS}
+        first.save(folder / name, lossless=True, quality=60, method=3, **moving)
+    else:
+        name = f"{stem}.webp"
+        source.save(folder / name, lossless=not small, quality=80 if small else 60, method=3)
+    return name
+
+
+def apart(frames: list[Image.Image]) -> list[Image.Image]:
+    """The frames with one pixel that changes by one level, since the encoder would make equal neighbours one frame."""
+    found = [frame.copy() for frame in frames]
+    for index, frame in enumerate(found):
+        red, *others = frame.getpixel((0, 0))
+        frame.putpixel((0, 0), (red // 2 * 2 + index % 2, *others))
+    return found
 
 
 def media_of(maker, folder: Path, names: list[str]) -> dict:
@@ -101,7 +101,7 @@ def media_of(maker, folder: Path, names: list[str]) -> dict:
     opened = [Image.open(folder / name) for name in names if name.endswith(".webp")]
     stills = [picture.convert("RGB") for picture in opened if picture.n_frames == 1]
     videos = [[frame.convert("RGB") for frame in ImageSequence.Iterator(p)] for p in opened if p.n_frames > 1]
-    clips = [soundfile.read(folder / name, dtype="float32")[0] for name in names if name.endswith(".flac")]
+    clips = [soundfile.read(folder / name, dtype="float32")[0] for name in names if not name.endswith(".webp")]
     found = {}
     if stills:
         out = maker.image_processor(stills, return_tensors="np")
@@ -216,6 +216,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=77)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--senses", action="store_true", help="pictures, sound and videos too")
+    parser.add_argument("--small", action="store_true", help="lossy media, for the repository")
     parser.add_argument("--out", type=Path, help="what the model wrote; beside the training's files by default")
     args = parser.parse_args()
     {"write": write, "run": run}[args.step](args)
