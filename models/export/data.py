@@ -73,9 +73,9 @@ class DataFiles:
         self.files[-1].write_bytes(b"")
         return 0
 
-    def add(self, name: str, array: np.ndarray) -> TensorProto:
-        """A whole array: inside the graph when it is small, else in the files."""
-        if array.nbytes <= INLINE_BYTES_MAX:
+    def add(self, name: str, array: np.ndarray, inline: bool = False) -> TensorProto:
+        """A whole array: inside the graph when it is small or `inline`, else in the files."""
+        if inline or array.nbytes <= INLINE_BYTES_MAX:
             return helper.make_tensor(
                 name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape,
                 np.ascontiguousarray(array).tobytes(), raw=True,

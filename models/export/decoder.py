@@ -145,11 +145,11 @@ class Decoder:
         g, spec = self.g, self.spec
         own = "lm_head.weight" in self.w and not spec.tied
         name = "lm_head.weight" if own else "language_model.embed_tokens.weight"
-        cap = g.exact(spec.softcap or 0.0, "softcap", np.float32)
+        cap = g.exact(spec.softcap, "softcap", np.float32) if spec.softcap else None
         logits = g.linear_blocks(x, self.w.shape(name), self.w.blocks(name), "head")
         if g.storage.half:
             logits = g.to_float(logits, "f32")
-        if spec.softcap is None:
+        if cap is None:
             g.op("Identity", [logits], out="logits")
         else:
             g.op("Mul", [g.op("Tanh", [g.op("Div", [logits, cap])]), cap], out="logits")

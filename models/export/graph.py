@@ -90,7 +90,8 @@ class GraphBuilder:
         if key not in self.constants:
             name = self.fresh(stem)
             self.constants[key] = name
-            self.initializers[name] = self.data.add(name, array)
+            # Shape inference reads whole numbers, and cannot look into other files.
+            self.initializers[name] = self.data.add(name, array, inline=array.dtype.kind in "ib")
         return self.constants[key]
 
     def ints(self, *values: int) -> str:
