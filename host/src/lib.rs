@@ -38,6 +38,7 @@
 //! | handle a failure | [`Error`], [`ErrorKind`] |
 
 mod chat;
+mod constrain;
 mod engine;
 mod error;
 mod graph;
@@ -51,8 +52,9 @@ mod tensor;
 mod text;
 
 pub use chat::{
-    ChatOptions, Content, Conversation, Event, FinishReason, Media, MediaKind, Message, Part,
-    PromptStyle, Role, Sampling, Thinking, ToolCall, ToolResult, ToolSpec, ToolTraits, Usage,
+    ChatOptions, Content, Conversation, Event, FinishReason, Logprob, Media, MediaKind, Message,
+    Part, PromptStyle, Role, Sampling, Thinking, TokenLogprob, ToolCall, ToolResult, ToolSpec,
+    ToolTraits, Usage,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use graph::library as onnxruntime;

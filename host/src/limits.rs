@@ -34,6 +34,13 @@ pub struct Limits {
     pub sequences_max: usize,
     /// Times a tool's results may go back to the model in one chat. Default 16. Checked in `runtime`.
     pub tool_rounds_max: usize,
+    /// Bytes of a constraint's grammar. Default 1 MiB: a hundred tools are a tenth of it. Checked in `constrain`.
+    pub constraint_bytes_max: usize,
+    /// Milliseconds that compiling a grammar may take. Default 5,000. Checked in `constrain`.
+    pub constraint_compile_ms_max: u64,
+    /// Milliseconds that a token may wait for its mask. Default 1,000: most take a tenth of one. Checked in
+    /// `constrain`.
+    pub constraint_mask_ms_max: u64,
     /// Bytes of one component. Default 64 MiB: a Python guest has 40. Checked in `plugin`.
     pub component_bytes_max: usize,
     /// Bytes of memory one plugin instance may hold. Default 64 MiB. Checked in `plugin`.
@@ -74,6 +81,9 @@ impl Default for Limits {
             new_tokens_max: 4_096,
             sequences_max: 8,
             tool_rounds_max: 16,
+            constraint_bytes_max: 1 << 20,
+            constraint_compile_ms_max: 5_000,
+            constraint_mask_ms_max: 1_000,
             component_bytes_max: 64 << 20,
             plugin_memory_bytes_max: 64 << 20,
             plugin_table_elements_max: 100_000,

@@ -35,6 +35,9 @@ fn every_limit_is_known_to_the_tests() {
         tool_result_bytes_max: _,
         // hostile.rs: the log of a guest is cut
         plugin_log_bytes_max: _,
+        constraint_bytes_max: _,
+        constraint_compile_ms_max: _,
+        constraint_mask_ms_max: _,
     } = Limits::default();
 }
 

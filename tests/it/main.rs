@@ -9,5 +9,6 @@ mod limits;
 mod media;
 mod parity;
 mod parser;
+mod sampling;
 mod support;
 mod tools;

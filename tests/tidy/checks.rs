@@ -8,34 +8,37 @@ const ORDER: [&[&str]; 6] = [
     &["error", "limits"],
     &["tensor", "chat"],
     &["media", "text", "graph", "sample"],
-    &["model", "plugin"],
-    &["engine"],
+    &["model", "plugin", "constrain"],
+    &["engine", "hub"],
     &["runtime"],
 ];
 
 /// Allowed by rank, absent on purpose: plugins never see numbers, the engine never sees text or plugins.
-const ABSENT: [(&str, &str); 7] = [
+const ABSENT: [(&str, &str); 8] = [
     ("plugin", "tensor"),
     ("plugin", "graph"),
     ("plugin", "media"),
     ("plugin", "sample"),
+    ("plugin", "constrain"),
     ("engine", "media"),
     ("engine", "plugin"),
     ("engine", "text"),
 ];
 
 /// Where each engine may be named: upgrading it touches that folder and nothing else.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 8] = [
+    ("host/src/hub/", &["ureq"]),
     ("host/src/graph/", &["ort"]),
     ("host/src/plugin/", &["wasmtime", "wasmparser"]),
     ("host/src/text/", &["tokenizers"]),
+    ("host/src/constrain/", &["llguidance"]),
     (
         "host/src/media/",
         &["image", "hound", "rubato", "realfft", "symphonia"],
     ),
     (
         "host/src/bin/",
-        &["clap", "anyhow", "rustyline", "ctrlc", "toml"],
+        &["clap", "anyhow", "rustyline", "ctrlc", "toml", "indicatif"],
     ),
     ("guests/lapidary-guest/src/", &["wit_bindgen"]),
 ];

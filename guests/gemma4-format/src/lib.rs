@@ -1,17 +1,21 @@
-//! Gemma 4's chat format: messages to prompt pieces, and what the model writes to events.
+//! Gemma 4's chat format: messages to prompt pieces, what the model may write as a grammar, and what it
+//! writes to events.
 //!
-//! Template and parser live in one plugin because they must agree. The component imports no function:
+//! Template, grammar and parser live in one plugin because they must agree. The component imports no function:
 //! it can do nothing but compute. Everything here also compiles natively, which is how it is tested.
 
+mod constraint;
 mod parser;
 mod template;
 mod token;
 
+pub use constraint::constrain;
 pub use parser::Reader;
 pub use template::render;
 
 use lapidary_guest::{
-    ChatFormat, Description, Error, OpenRequest, RenderRequest, Rendered, export_format,
+    ChatFormat, ConstrainRequest, Constrained, Description, Error, OpenRequest, RenderRequest,
+    Rendered, export_format,
 };
 
 /// The format, as the runtime sees it.
@@ -34,6 +38,10 @@ impl ChatFormat for Gemma4 {
 
     fn open(request: OpenRequest) -> Result<Reader, Error> {
         Ok(Reader::open(&request))
+    }
+
+    fn constrain(request: ConstrainRequest) -> Result<Constrained, Error> {
+        constraint::constrain(&request)
     }
 }
 

@@ -26,12 +26,12 @@ pub mod tool {
 /// The world of chat formats.
 pub mod format {
     wit_bindgen::generate!({
-        world: "chat-format",
+        world: "constrained-chat-format",
         path: "../../wit",
         with: { "lapidary:plugin/types@0.1.0": crate::bindings::tool::lapidary::plugin::types },
         generate_all,
         pub_export_macro: true,
-        export_macro_name: "export_chat_format",
+        export_macro_name: "export_constrained_chat_format",
         default_bindings_module: "lapidary_guest::bindings::format",
         additional_derives: [PartialEq],
     });

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
-use crate::bindings::format::exports::lapidary::plugin::{format, parser, template};
+use crate::bindings::format::exports::lapidary::plugin::{constraint, format, parser, template};
 use crate::{
-    Description, Error, Event, OpenRequest, RenderRequest, Rendered, StopReason, TokenPiece,
+    ConstrainRequest, Constrained, Description, Error, ErrorKind, Event, OpenRequest,
+    RenderRequest, Rendered, StopReason, TokenPiece,
 };
 
 /// A family's template and parser, which must agree. Exported with
@@ -28,6 +29,20 @@ pub trait ChatFormat: 'static {
     /// # Errors
     /// A request that cannot be used, with a stable code.
     fn open(request: OpenRequest) -> Result<Self::Parser, Error>;
+
+    /// What the model may write. A format that does not say so leaves this out.
+    ///
+    /// # Errors
+    /// What the format cannot put into a grammar, with a stable code.
+    fn constrain(request: ConstrainRequest) -> Result<Constrained, Error> {
+        let _ = request;
+        Err(Error {
+            kind: ErrorKind::Unsupported,
+            code: "constraint.none".to_owned(),
+            message: "this format has no grammar of what its model writes".to_owned(),
+            at: None,
+        })
+    }
 }
 
 /// Reads one generation as it streams.
@@ -67,6 +82,12 @@ impl<F: ChatFormat> template::Guest for Component<F> {
     }
 }
 
+impl<F: ChatFormat> constraint::Guest for Component<F> {
+    fn constrain(request: ConstrainRequest) -> Result<Constrained, Error> {
+        F::constrain(request)
+    }
+}
+
 impl<F: ChatFormat> parser::Guest for Component<F> {
     type Session = Live<F>;
 }
@@ -86,7 +107,7 @@ impl<F: ChatFormat> parser::GuestSession for Live<F> {
     }
 }
 
-/// Exports a chat format as a component of world `chat-format`.
+/// Exports a chat format as a component of world `constrained-chat-format`.
 #[macro_export]
 macro_rules! export_format {
     ($format:ty $(,)?) => {
@@ -95,7 +116,7 @@ macro_rules! export_format {
             type Plugin = $crate::Component<$format>;
             // Component names are not symbols that a native linker takes.
             #[cfg(target_arch = "wasm32")]
-            $crate::bindings::format::export_chat_format!(
+            $crate::bindings::format::export_constrained_chat_format!(
                 Plugin with_types_in $crate::bindings::format
             );
         };

@@ -42,6 +42,9 @@ mod format;
 mod schema;
 mod tool;
 
+pub use bindings::format::exports::lapidary::plugin::constraint::{
+    Answer, ConstrainRequest, Constrained, Grammar, ThoughtMarks, ToolChoice,
+};
 pub use bindings::format::exports::lapidary::plugin::format::Description;
 pub use bindings::format::exports::lapidary::plugin::parser::{OpenRequest, TokenPiece};
 pub use bindings::format::exports::lapidary::plugin::template::{

@@ -40,6 +40,8 @@ pub enum Event {
         /// One sentence for a person.
         message: String,
     },
+    /// How likely the next token was; before the events that it completes. Only when asked for.
+    Logprob(TokenLogprob),
     /// The chat is over. Always the last event.
     Finished {
         /// Why.
@@ -47,6 +49,28 @@ pub enum Event {
         /// What it cost.
         usage: Usage,
     },
+}
+
+/// How likely a generated token was: natural logarithms of the probabilities that the model gave, before
+/// temperature and every filter.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TokenLogprob {
+    /// The token that was chosen.
+    #[serde(flatten)]
+    pub chosen: Logprob,
+    /// The likeliest tokens, likeliest first.
+    pub top: Vec<Logprob>,
+}
+
+/// One token and its log-probability.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Logprob {
+    /// Its id.
+    pub id: u32,
+    /// Its text; a control token as spelled, U+FFFD for part of a character.
+    pub token: String,
+    /// At most 0.
+    pub logprob: f32,
 }
 
 /// Why a chat ended.

@@ -7,6 +7,7 @@ mod request;
 mod tool;
 
 pub use conversation::{Content, Conversation, Media, MediaKind, Message, Part, Role};
-pub use event::{Event, FinishReason, Usage};
+pub use event::{Event, FinishReason, Logprob, TokenLogprob, Usage};
+pub(crate) use request::check_choices;
 pub use request::{ChatOptions, PromptStyle, Sampling, Thinking};
 pub use tool::{ToolCall, ToolResult, ToolSpec, ToolTraits};

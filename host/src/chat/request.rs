@@ -34,6 +34,13 @@ pub struct Sampling {
     pub top_p: f32,
     /// Drops tokens less likely than this share of the likeliest; 0 drops none.
     pub min_p: f32,
+    /// Divides the positive logits, and multiplies the negative ones, of tokens that the prompt or the answer
+    /// holds; 1 changes nothing, more makes repetition rarer.
+    pub repetition_penalty: f32,
+    /// Taken from the logit of each token that the answer holds; 0 changes nothing.
+    pub presence_penalty: f32,
+    /// Taken from a token's logit once for each time that the answer holds it; 0 changes nothing.
+    pub frequency_penalty: f32,
     /// The same seed, prompt and settings give the same tokens on the same device. `None`: a fresh one.
     pub seed: Option<u64>,
 }
@@ -60,12 +67,21 @@ impl Sampling {
         };
         within("temperature", self.temperature, 0.0, TEMPERATURE_MAX)?;
         within("top_p", self.top_p, 0.0, 1.0)?;
-        within("min_p", self.min_p, 0.0, 1.0)
+        within("min_p", self.min_p, 0.0, 1.0)?;
+        let (low, high) = REPETITION_PENALTY_RANGE;
+        within("repetition_penalty", self.repetition_penalty, low, high)?;
+        let [presence, frequency] = [self.presence_penalty, self.frequency_penalty];
+        within("presence_penalty", presence, -PENALTY_MAX, PENALTY_MAX)?;
+        within("frequency_penalty", frequency, -PENALTY_MAX, PENALTY_MAX)
     }
 }
 
 /// Far over what any use has; beyond it logits lose their order.
 const TEMPERATURE_MAX: f32 = 1e3;
+/// Far over what any use has; 0 would divide by nothing.
+const REPETITION_PENALTY_RANGE: (f32, f32) = (0.01, 100.0);
+/// Gemma's logits reach from -30 to 30.
+const PENALTY_MAX: f32 = 100.0;
 
 impl Default for Sampling {
     fn default() -> Self {
@@ -74,6 +90,9 @@ impl Default for Sampling {
             top_k: 64,
             top_p: 0.95,
             min_p: 0.0,
+            repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
             seed: None,
         }
     }
@@ -98,4 +117,36 @@ pub struct ChatOptions {
     pub replay: Vec<Vec<u32>>,
     /// Texts that end the answer when they appear in it; they are not part of it.
     pub stop: Vec<String>,
+    /// Added to the logits of these token ids, before anything else: -100 or less bans an id in effect,
+    /// `f32::NEG_INFINITY` does.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Report each token's log-probability, and those of this many of the likeliest, as
+    /// [`Event::Logprob`](crate::Event::Logprob); at most 20.
+    pub logprobs: Option<usize>,
+}
+
+/// More alternatives than anyone shows.
+const LOGPROBS_MAX: usize = 20;
+
+/// Refuses a bias that is no number or for no token of the vocabulary, and too many alternatives.
+pub(crate) fn check_choices(
+    logit_bias: &[(u32, f32)],
+    logprobs: Option<usize>,
+    vocab_size: usize,
+) -> Result<()> {
+    for (id, bias) in logit_bias {
+        if *id as usize >= vocab_size || bias.is_nan() {
+            let detail = format!(
+                "expected ids below {vocab_size}, each with a number, found {id} with {bias}"
+            );
+            return Err(Error::invalid("logit_bias", detail));
+        }
+    }
+    match logprobs {
+        Some(count) if count > LOGPROBS_MAX => {
+            let detail = format!("expected at most {LOGPROBS_MAX} alternatives, found {count}");
+            Err(Error::invalid("logprobs", detail))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

@@ -2,25 +2,28 @@
 
 use std::sync::mpsc::Sender;
 
+use super::thought::ThoughtGate;
 use crate::chat::Sampling;
 use crate::error::Result;
 use crate::graph::RunControl;
 use crate::model::Prompt;
+use crate::sample::{Choices, Logprobs};
 use crate::tensor::Tensor;
 
 /// One sequence to generate.
 pub(crate) struct Job {
     pub prompt: Prompt,
     pub sampling: Sampling,
-    /// Chosen in place of sampling, as far as they reach.
-    pub replay_ids: Vec<u32>,
-    /// Never sampled.
-    pub suppressed_ids: Vec<u32>,
+    pub choices: Choices,
+    /// Ends thoughts where their budget ends.
+    pub thought: Option<ThoughtGate>,
     /// End the sequence; the ending id is reported too.
     pub stop_ids: Vec<u32>,
     pub tokens_max: usize,
     /// Report the logits of every prompt token and of every step.
     pub wants_logits: bool,
+    /// Report each token's log-probability and those of so many of the likeliest.
+    pub logprobs: Option<usize>,
     pub control: RunControl,
     pub steps: Sender<Result<Step>>,
 }
@@ -35,7 +38,11 @@ pub(crate) enum Step {
         logits: Option<Tensor<f32>>,
     },
     /// The next token.
-    Token(u32),
+    Token {
+        id: u32,
+        /// When they were asked for.
+        logprobs: Option<Logprobs>,
+    },
     /// The logits after the last token, when they were asked for: `[1, vocab]`.
     Logits(Tensor<f32>),
     /// Always the last step of a job that did not fail.

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::job::{EndReason, Job, Step, Times};
+use super::thought::ThoughtGate;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Gemma, KvCache, LogitRows};
-use crate::sample::Sampler;
+use crate::sample::{Sampler, logprobs};
 use crate::tensor::Tensor;
 
 /// A sequence between two steps: its last token is reported but not yet in the cache.
@@ -30,7 +31,7 @@ impl Sequence {
                 return None;
             }
         };
-        let sampler = Sampler::new(job.sampling, &job.suppressed_ids).replaying(&job.replay_ids);
+        let sampler = Sampler::new(job.sampling, &job.choices, &job.prompt.ids);
         let (decode, graphs) = (Duration::ZERO, Duration::ZERO);
         let mut sequence = Self {
             job,
@@ -72,34 +73,55 @@ impl Sequence {
     }
 
     /// Chooses and reports the next token, or says why there is none.
-    fn choose(&mut self, logits: &[f32]) -> Option<EndReason> {
+    fn choose(&mut self, logits: &[f32]) -> Result<Option<EndReason>> {
         if self.job.control.is_cancelled() {
-            return Some(EndReason::Cancelled);
+            return Ok(Some(EndReason::Cancelled));
         }
         if self.token_count >= self.job.tokens_max {
-            return Some(EndReason::Length);
+            return Ok(Some(EndReason::Length));
         }
-        self.last_id = self.sampler.next(logits);
-        self.token_count += 1;
-        if !self.report(Step::Token(self.last_id)) {
-            return Some(EndReason::Cancelled);
+        let id = self.pick(logits)?;
+        self.take(id);
+        let logprobs = self.job.logprobs.map(|count| logprobs(logits, id, count));
+        if !self.report(Step::Token { id, logprobs }) {
+            return Ok(Some(EndReason::Cancelled));
         }
-        if self.job.stop_ids.contains(&self.last_id) {
-            return Some(EndReason::Stop);
+        if self.job.stop_ids.contains(&id) {
+            return Ok(Some(EndReason::Stop));
         }
         // Without logits to report, the step after the last token would be for nothing.
         let is_last = self.token_count >= self.job.tokens_max && !self.job.wants_logits;
-        is_last.then_some(EndReason::Length)
+        Ok(is_last.then_some(EndReason::Length))
     }
 
-    fn goes_on(&self, ended: Option<EndReason>) -> bool {
-        if let Some(reason) = ended {
-            self.report(Step::Ended {
-                reason,
-                times: self.times(),
-            });
+    fn pick(&mut self, logits: &[f32]) -> Result<u32> {
+        let forced = self.job.thought.as_ref().and_then(ThoughtGate::forced_id);
+        if let Some(id) = forced {
+            return Ok(self.sampler.forced(id));
         }
-        ended.is_none()
+        self.sampler.next(logits, None).ok_or_else(no_choice)
+    }
+
+    fn take(&mut self, id: u32) {
+        self.last_id = id;
+        self.token_count += 1;
+        self.sampler.took(id);
+        if let Some(thought) = &mut self.job.thought {
+            thought.took(id);
+        }
+    }
+
+    /// Tells the caller of an end. `false` when there is one.
+    fn goes_on(&self, ended: Result<Option<EndReason>>) -> bool {
+        let times = self.times();
+        match ended {
+            Ok(None) => return true,
+            Ok(Some(reason)) => {
+                self.report(Step::Ended { reason, times });
+            }
+            Err(error) => fail(&self.job, error, times),
+        }
+        false
     }
 
     fn times(&self) -> Times {
@@ -136,6 +158,12 @@ fn fail(job: &Job, error: Error, times: Times) {
     };
     // The caller may have gone; then nobody needs to know.
     drop(job.steps.send(step));
+}
+
+fn no_choice() -> Error {
+    let detail = "expected a token that may come next, found none; the logits are no numbers, or \
+                  logit_bias bans every token";
+    Error::graph("sampling", detail)
 }
 
 fn last_row(logits: &Tensor<f32>) -> &[f32] {

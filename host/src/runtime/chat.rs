@@ -8,13 +8,14 @@ use async_channel::Sender;
 use super::Inner;
 use super::cancel::Cancel;
 use super::collect::Collector;
-use super::generate::finish_reason;
+use super::generate::{finish_reason, named_logprobs};
 use super::generation::SharedMessages;
 use super::prompt::{self, Given, RenderedPrompt};
 use super::turn::Turn;
 use crate::chat::{ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage};
 use crate::engine::{Job, Step, stopped};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sample::Choices;
 
 /// One chat, on its own thread.
 pub(super) struct Chat {
@@ -130,20 +131,25 @@ impl Chat {
         self.inner.engine.submit(Job {
             prompt: rendered.prompt,
             sampling: self.options.sampling.unwrap_or(config.sampling),
-            replay_ids: self
-                .options
-                .replay
-                .get(self.turn_count)
-                .cloned()
-                .unwrap_or_default(),
-            suppressed_ids,
+            choices: Choices {
+                suppressed_ids,
+                logit_bias: self.options.logit_bias.clone(),
+                replay_ids: self.replay_ids(),
+            },
+            thought: None,
             stop_ids: self.stop_ids(),
             tokens_max: self.tokens_left().min(room),
             wants_logits: false,
+            logprobs: self.options.logprobs,
             control: self.cancel.graphs.clone(),
             steps,
         })?;
         Ok(receiver)
+    }
+
+    fn replay_ids(&self) -> Vec<u32> {
+        let turns = &self.options.replay;
+        turns.get(self.turn_count).cloned().unwrap_or_default()
     }
 
     fn stop_ids(&self) -> Vec<u32> {
@@ -173,9 +179,12 @@ impl Chat {
         loop {
             match steps.recv().map_err(|_| stopped())?? {
                 Step::Prefilled { milliseconds, .. } => self.usage.prefill_ms += milliseconds,
-                Step::Token(id) => {
+                Step::Token { id, logprobs } => {
                     self.usage.output_tokens += 1;
-                    let events = turn.push(&self.inner.tokenizer, id)?;
+                    let tokenizer = &self.inner.tokenizer;
+                    let logprob = logprobs.map(|all| named_logprobs(id, all, tokenizer));
+                    let events = turn.push(tokenizer, id)?;
+                    self.send(logprob.map(Event::Logprob).into_iter().collect())?;
                     self.send(events)?;
                     if turn.is_stopped() {
                         return Ok(FinishReason::Stop);

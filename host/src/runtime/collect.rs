@@ -18,7 +18,10 @@ impl Collector {
             Event::Thought { text } => self.thought.push_str(text),
             Event::ToolCall(call) => self.calls.push(call.clone()),
             Event::Finished { reason, usage } => self.finished = Some((*reason, usage.clone())),
-            Event::ToolCallDelta { .. } | Event::ToolResult(_) | Event::Malformed { .. } => {}
+            Event::ToolCallDelta { .. }
+            | Event::ToolResult(_)
+            | Event::Malformed { .. }
+            | Event::Logprob(_) => {}
         }
     }
 

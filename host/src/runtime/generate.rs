@@ -7,10 +7,11 @@ use super::Inner;
 use super::cancel::Cancel;
 use super::media::blocks;
 use super::prompt::check_length;
-use crate::chat::{FinishReason, Media, Sampling, Usage};
+use crate::chat::{FinishReason, Logprob, Media, Sampling, TokenLogprob, Usage, check_choices};
 use crate::engine::{EndReason, Job, Step, stopped};
 use crate::error::{Error, Result};
 use crate::model::{MediaSpan, Prompt};
+use crate::sample::{Choices, Logprobs};
 use crate::tensor::Tensor;
 use crate::text::{Detokenizer, TokenPiece, Tokenizer};
 
@@ -29,6 +30,10 @@ pub struct GenerateRequest {
     pub ignore_eos: bool,
     /// Keep all logits.
     pub logits: bool,
+    /// Added to the logits of these ids.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Keep each token's log-probability, and those of this many of the likeliest; at most 20.
+    pub logprobs: Option<usize>,
     /// Stops the generation from another thread; what there is by then is the result.
     pub cancel: Cancel,
 }
@@ -48,15 +53,19 @@ pub struct Generated {
     pub logits_prefill: Option<Tensor<f32>>,
     /// `[new tokens, vocab]`: row `i` follows token `i`. When logits were asked for.
     pub logits_decode: Option<Tensor<f32>>,
+    /// One for each new token, when they were asked for.
+    pub logprobs: Vec<TokenLogprob>,
 }
 
 pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> {
     request.sampling.unwrap_or_default().check()?;
-    check_ids(&request.ids, inner.bundle.config().vocab_size)?;
+    let vocab_size = inner.bundle.config().vocab_size;
+    check_choices(&request.logit_bias, request.logprobs, vocab_size)?;
+    check_ids(&request.ids, vocab_size)?;
     check_length(request.ids.len(), inner)?;
     let (wants_logits, prompt_tokens) = (request.logits, request.ids.len());
     let steps = submit(inner, request)?;
-    let mut generated = collect(&steps, wants_logits)?;
+    let mut generated = collect(&steps, wants_logits, &inner.tokenizer)?;
     generated.text = text(&generated.ids, &inner.tokenizer);
     generated.usage.prompt_tokens = prompt_tokens;
     generated.usage.provider.clone_from(&inner.info.provider);
@@ -82,8 +91,12 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
             media,
         },
         sampling: request.sampling.unwrap_or(config.sampling),
-        replay_ids: Vec::new(),
-        suppressed_ids: config.suppressed_ids.clone(),
+        choices: Choices {
+            suppressed_ids: config.suppressed_ids.clone(),
+            logit_bias: request.logit_bias,
+            replay_ids: Vec::new(),
+        },
+        thought: None,
         stop_ids: if request.ignore_eos {
             Vec::new()
         } else {
@@ -94,6 +107,7 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
             .unwrap_or(inner.limits.new_tokens_max)
             .min(room),
         wants_logits: request.logits,
+        logprobs: request.logprobs,
         control: request.cancel.graphs,
         steps,
     })?;
@@ -154,7 +168,11 @@ fn no_place(index: usize, expected: usize, found: usize) -> Error {
     Error::invalid(format!("media {}", index + 1), detail)
 }
 
-fn collect(steps: &Receiver<Result<Step>>, wants_logits: bool) -> Result<Generated> {
+fn collect(
+    steps: &Receiver<Result<Step>>,
+    wants_logits: bool,
+    tokenizer: &Tokenizer,
+) -> Result<Generated> {
     let mut generated = Generated {
         ids: Vec::new(),
         text: String::new(),
@@ -162,6 +180,7 @@ fn collect(steps: &Receiver<Result<Step>>, wants_logits: bool) -> Result<Generat
         usage: Usage::default(),
         logits_prefill: None,
         logits_decode: None,
+        logprobs: Vec::new(),
     };
     let (mut rows, mut vocab) = (Vec::new(), 0);
     loop {
@@ -173,7 +192,11 @@ fn collect(steps: &Receiver<Result<Step>>, wants_logits: bool) -> Result<Generat
                 generated.usage.prefill_ms = milliseconds;
                 generated.logits_prefill = logits;
             }
-            Step::Token(id) => generated.ids.push(id),
+            Step::Token { id, logprobs } => {
+                generated.ids.push(id);
+                let named = logprobs.map(|all| named_logprobs(id, all, tokenizer));
+                generated.logprobs.extend(named);
+            }
             Step::Logits(row) => {
                 vocab = row.row_len();
                 rows.extend(row.into_data());
@@ -198,6 +221,23 @@ pub(super) fn finish_reason(reason: EndReason) -> FinishReason {
         EndReason::Stop => FinishReason::EndOfTurn,
         EndReason::Length => FinishReason::Length,
         EndReason::Cancelled => FinishReason::Cancelled,
+    }
+}
+
+/// Log-probabilities with the tokens' texts.
+pub(super) fn named_logprobs(id: u32, from: Logprobs, tokenizer: &Tokenizer) -> TokenLogprob {
+    let named = |id, logprob| Logprob {
+        id,
+        token: text(&[id], tokenizer),
+        logprob,
+    };
+    TokenLogprob {
+        chosen: named(id, from.chosen),
+        top: from
+            .top
+            .into_iter()
+            .map(|(id, logprob)| named(id, logprob))
+            .collect(),
     }
 }
 

@@ -19,7 +19,7 @@ pub use prompt::RenderedPrompt;
 
 use std::sync::Arc;
 
-use crate::chat::{ChatOptions, Conversation, ToolSpec};
+use crate::chat::{ChatOptions, Conversation, ToolSpec, check_choices};
 use crate::engine::{Engine, EngineInfo};
 use crate::error::Result;
 use crate::limits::Limits;
@@ -80,6 +80,8 @@ impl Runtime {
         let conversation = conversation.into();
         prompt::check_size(&conversation, &self.inner.limits)?;
         options.sampling.unwrap_or_default().check()?;
+        let vocab_size = self.inner.bundle.config().vocab_size;
+        check_choices(&options.logit_bias, options.logprobs, vocab_size)?;
         generation::start(self.inner.clone(), conversation, options)
     }
 

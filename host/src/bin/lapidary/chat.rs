@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use lapidary::{
-    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Sampling,
-    Thinking,
+    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Thinking,
 };
 
 use crate::model::{ModelArgs, PluginArgs, read};
+use crate::sampling::{LogitArgs, SamplingArgs};
 use crate::transcript::Transcript;
 use crate::{repl, screen};
 
@@ -62,48 +62,8 @@ pub struct AskArgs {
     pub stop: Vec<String>,
     #[command(flatten)]
     pub sampling: SamplingArgs,
-}
-
-/// How the next token is chosen. What is not given comes from the bundle.
-#[derive(ClapArgs, Clone, Debug)]
-pub struct SamplingArgs {
-    /// Always take the likeliest token.
-    #[arg(long, conflicts_with_all = ["temperature", "top_p", "top_k", "min_p"])]
-    pub greedy: bool,
-    /// Divides the logits; 0 is greedy.
-    #[arg(long)]
-    pub temperature: Option<f32>,
-    /// Keep the likeliest tokens that together have this probability.
-    #[arg(long)]
-    pub top_p: Option<f32>,
-    /// Keep this many of the likeliest tokens.
-    #[arg(long)]
-    pub top_k: Option<usize>,
-    /// Drop tokens less likely than this share of the likeliest.
-    #[arg(long)]
-    pub min_p: Option<f32>,
-    /// The same seed gives the same answer.
-    #[arg(long)]
-    pub seed: Option<u64>,
-}
-
-impl SamplingArgs {
-    /// The bundle's own sampling with what was given on top.
-    pub fn over(&self, own: Sampling) -> Sampling {
-        if self.greedy {
-            return Sampling {
-                seed: self.seed,
-                ..Sampling::greedy()
-            };
-        }
-        Sampling {
-            temperature: self.temperature.unwrap_or(own.temperature),
-            top_p: self.top_p.unwrap_or(own.top_p),
-            top_k: self.top_k.unwrap_or(own.top_k),
-            min_p: self.min_p.unwrap_or(own.min_p),
-            seed: self.seed.or(own.seed),
-        }
-    }
+    #[command(flatten)]
+    pub logits: LogitArgs,
 }
 
 impl AskArgs {
@@ -118,6 +78,8 @@ impl AskArgs {
             },
             max_tokens: self.max_tokens,
             stop: self.stop.clone(),
+            logit_bias: self.logits.logit_bias.clone(),
+            logprobs: self.logits.logprobs,
             ..ChatOptions::default()
         }
     }

@@ -105,6 +105,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ignore_eos: args.ignore_eos,
         logits: args.logits.is_some(),
         cancel,
+        ..GenerateRequest::default()
     })?;
     if let Some(path) = &args.logits {
         write_logits(path, &generated)?;

@@ -9,6 +9,7 @@ mod model;
 mod parse;
 mod render;
 mod repl;
+mod sampling;
 mod screen;
 mod settings;
 mod transcript;
