@@ -53,7 +53,6 @@ fn generate(runtime: &Runtime, turn: &Turn<'_>) -> anyhow::Result<Heard> {
             Event::Text { text } => heard.text.push_str(&text),
             Event::ToolCall(call) => heard.calls.push(call),
             Event::Malformed { raw, .. } => heard.malformed.push(raw),
-            Event::ToolCallDelta { .. } => {}
             // A call to a tool that is not there is answered by the runtime: this turn is over.
             Event::ToolResult(_) => {
                 heard.is_ended = true;
