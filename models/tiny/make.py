@@ -61,7 +61,7 @@ def load_model(args):
     """The checkpoint, or fresh seeded weights; rounded to float16 as the bundle stores them."""
     model = weights.fresh_model(args.seed)
     if not args.fresh:
-        model.load_state_dict(weights.read_state(args.checkpoint))
+        model.load_state_dict(weights.read_state(*args.checkpoint))
     model.load_state_dict(bundle.round_to_half(model.state_dict()))
     return model.eval()
 
@@ -95,8 +95,8 @@ def main() -> None:
     parser.add_argument("step", choices=["tokenizer", "export", "all"])
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--checkpoint", type=Path, default=HERE / "weights.safetensors",
-                        help="a training checkpoint, or the weights of the last export")
+    parser.add_argument("--checkpoint", type=Path, nargs="+", default=[HERE / "weights.safetensors"],
+                        help="training checkpoints, each over the one before; else the weights of the last export")
     parser.add_argument("--fresh", action="store_true", help="untrained weights instead")
     parser.add_argument("--origin", default="tiny/weights.safetensors, or fresh", help="one line for the report: where the weights are from")
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")

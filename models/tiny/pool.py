@@ -98,26 +98,30 @@ def conversation(rng: random.Random, pool: dict[str, list[dict]], held: bool, sh
     return build
 
 
+def opened(folder: Path) -> dict[str, dict[str, list[dict]]]:
+    """The pools of all kinds: `["trained" or "held"][kind]`."""
+    stored = {kind: torch.load(folder / f"pool_{kind}.pt") for kind in MAKERS}
+    return {side: {kind: stored[kind][side] for kind in MAKERS} for side in ("trained", "held")}
+
+
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, required=True, help="with trained towers")
+    parser.add_argument("kind", choices=list(MAKERS))
+    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="checkpoints, each over the one before")
     parser.add_argument("--work", type=Path, default=Path(os.environ.get("LAPIDARY_TINY_WORK", HERE / "runs")))
-    parser.add_argument("--counts", type=int, nargs=3, default=[6000, 1500, 5000], help="pictures, videos, recordings")
-    parser.add_argument("--held", type=int, default=160, help="of each kind")
+    parser.add_argument("--count", type=int, default=4000)
+    parser.add_argument("--held", type=int, default=160)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model = weights.fresh_model(0)
-    model.load_state_dict(weights.read_state(args.weights))
-    model.model.vision_tower.config._attn_implementation = "sdpa"
-    rng = random.Random(args.seed)
-    found = {"trained": {}, "held": {}}
-    for kind, count in zip(MAKERS, args.counts):
-        found["held"][kind] = make(model, kind, args.held, rng, True)
-        found["trained"][kind] = make(model, kind, count, rng, False)
-    torch.save(found, args.work / "pool.pt")
+    model.load_state_dict(weights.read_state(*args.weights))
+    rng = random.Random(f"{args.seed} {args.kind}")
+    sides = {"held": (args.held, True), "trained": (args.count, False)}
+    found = {side: make(model, args.kind, count, rng, held) for side, (count, held) in sides.items()}
+    torch.save(found, args.work / f"pool_{args.kind}.pt")
 
 
 if __name__ == "__main__":

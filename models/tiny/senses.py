@@ -42,12 +42,33 @@ def image_rows(model, items: list) -> torch.Tensor:
     return seeing.soft_tokens(model, values, places)
 
 
+@torch.no_grad()
+def sound_front(front, frames: np.ndarray) -> torch.Tensor:
+    """What the two convolutions make of one recording: `[tokens, channels]`, half precision. They cost more than all
+    that follows, so `towers.py` leaves them as they are and runs them once a recording."""
+    out, _ = front.layer1(front.layer0(torch.from_numpy(frames)[None, None])[0])
+    return out[0].permute(1, 2, 0).flatten(1).half()
+
+
+class AfterFront(torch.nn.Module):
+    """Stands for the first part of the audio tower when its input has been through `sound_front`."""
+
+    def __init__(self, front):
+        super().__init__()
+        self.input_proj_linear = front.input_proj_linear
+
+    def forward(self, fronts: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`fronts` `[b, tokens, channels]`, mask `[b, tokens]`."""
+        return self.input_proj_linear(fronts), mask
+
+
 def audio_rows(model, items: list) -> torch.Tensor:
-    """Soft tokens of all recordings `[tokens, hidden]`."""
+    """Soft tokens of all recordings `[tokens, hidden]`; the items hold frames, or fronts if the tower starts there."""
     length = max(len(item[0]) for item in items)
-    values, mask = torch.zeros(len(items), length, 128), torch.zeros(len(items), length, dtype=torch.bool)
+    values = torch.zeros(len(items), length, items[0][0].shape[-1])
+    mask = torch.zeros(len(items), length, dtype=torch.bool)
     for row, (frames, _) in enumerate(items):
-        values[row, : len(frames)] = torch.from_numpy(frames)
+        values[row, : len(frames)] = torch.as_tensor(frames)
         mask[row, : len(frames)] = True
     out = model.model.get_audio_features(values, mask)
     return out.pooler_output[out.attention_mask]
@@ -73,7 +94,7 @@ def picture_goal(model, tokenizer, items: list) -> tuple[torch.Tensor, dict]:
         count = len(pixels) // 9
         labels[start : start + count, 0] = len(pictures.COLOURS)
         for token, names in words.items():
-            labels[start + token] = torch.tensor([group.index(name) for group, name in zip(GROUPS.values(), names)])
+            labels[start + token] = torch.tensor([group.index(name) if name else -100 for group, name in zip(GROUPS.values(), names)])
         start += count
     loss, hits = 0.0, {}
     for column, (name, group) in enumerate(GROUPS.items()):
@@ -87,8 +108,8 @@ def picture_goal(model, tokenizer, items: list) -> tuple[torch.Tensor, dict]:
 def token_words(item: tuple) -> list[int]:
     """For every soft token of a recording: 1 and up at the end of a word, 0 before and between, -100 where it may be
     either, since the tower hears only the past."""
-    frames, words = item
-    labels = [0] * -(-len(frames) // 4)
+    fronts, words = item
+    labels = [0] * len(fronts)
     for token in range(len(labels)):
         middle = (token + 0.5) * TOKEN_SAMPLES
         for word, (start, end) in words:

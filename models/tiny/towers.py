@@ -32,39 +32,44 @@ from muon import Muon  # noqa: E402
 WARMUP_STEPS = 30
 PARTS = {"vision": ("vision_tower", "embed_vision"), "audio": ("audio_tower", "embed_audio")}
 BUDGETS, BUDGET_SHARES = (30, 70, 140, 280), (0.45, 0.47, 0.06, 0.02)
-CLOSE_SHARE, CLOSE_BUDGET = 0.75, 12
-PATCHES, FRAMES = 4_000, 6_000
+CLOSE_SHARE, CLOSE_BUDGETS = 0.7, (4, 4, 4, 9)
+PATCHES, TOKENS = 4_000, 2_400
+PICTURES, RECORDINGS, PASSES = 128, 1024, 5
 
 
-def picture(rng: random.Random, held: bool) -> tuple:
+def picture(front, rng: random.Random, held: bool) -> tuple:
     """One picture with the words of its soft tokens. Most are small and close: as many patches on the shape, but little
     ground. Held-out ones have the bundle's budget."""
     if not held and rng.random() < CLOSE_SHARE:
-        return pictures.features(pictures.close(rng), CLOSE_BUDGET)
+        return pictures.features(pictures.close(rng), rng.choice(CLOSE_BUDGETS))
     budget = 70 if held else rng.choices(BUDGETS, BUDGET_SHARES)[0]
-    canvas = videos.frame(rng, held) if rng.random() < 0.3 else pictures.scene(rng, held, rng.choice((1, 1, 2, 3, 4)))[0]
+    canvas = videos.frame(rng, held) if rng.random() < 0.25 else pictures.scene(rng, held, rng.choice((1, 2, 3, 4)))[0]
     return pictures.features(canvas, budget)
 
 
-def recording(rng: random.Random, held: bool) -> tuple:
-    """One recording with its words."""
-    return sounds.features(*sounds.clip(rng, sounds.words_of(rng)[0], held, senses.voices()))
+def recording(front, rng: random.Random, held: bool) -> tuple:
+    """One recording, as far as the convolutions, with its words."""
+    frames, spans = sounds.features(*sounds.clip(rng, sounds.words_of(rng)[0], held, senses.voices()))
+    return senses.sound_front(front, frames), spans
 
 
-MAKERS = {"vision": (picture, PATCHES), "audio": (recording, FRAMES)}
+# Maker, most patches or tokens of a batch, how many are made at a time, how often they are used.
+MAKERS = {"vision": (picture, PATCHES, PICTURES, 1), "audio": (recording, TOKENS, RECORDINGS, PASSES)}
 
 
-def batches(tower: str, rng: random.Random, held: bool) -> Iterator[list[tuple]]:
-    """Endless groups of media of like size, each of about the same number of patches or frames."""
-    make, most = MAKERS[tower]
+def batches(front, tower: str, rng: random.Random, held: bool) -> Iterator[list[tuple]]:
+    """Endless groups of media of like size."""
+    make, most, count, passes = MAKERS[tower]
     while True:
-        pool, groups = sorted((make(rng, held) for _ in range(128)), key=lambda item: len(item[0])), [[]]
-        for item in pool:
-            if groups[-1] and (len(groups[-1]) + 1) * len(item[0]) > most:
-                groups.append([])
-            groups[-1].append(item)
-        rng.shuffle(groups)
-        yield from groups
+        made = [make(front, rng, held) for _ in range(128 if held else count)]
+        for _ in range(passes):
+            groups: list[list[tuple]] = [[]]
+            for item in sorted(made, key=lambda item: len(item[0]) + 4 * rng.random()):
+                if groups[-1] and (len(groups[-1]) + 1) * len(item[0]) > most:
+                    groups.append([])
+                groups[-1].append(item)
+            rng.shuffle(groups)
+            yield from groups
 
 
 def optimizers(named: list, args) -> list[torch.optim.Optimizer]:
@@ -96,7 +101,9 @@ def run(args) -> None:
     torch.set_num_threads(args.threads)
     model = weights.fresh_model(args.seed).train()
     model.load_state_dict(weights.read_state(args.start))
-    model.model.vision_tower.config._attn_implementation = "sdpa"
+    front = model.model.audio_tower.subsample_conv_projection
+    if args.tower == "audio":
+        model.model.audio_tower.subsample_conv_projection = senses.AfterFront(front)
     named = [(n, p) for n, p in model.named_parameters() if any(f".{part}." in n for part in PARTS[args.tower])]
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(any(name == own for own, _ in named))
@@ -108,7 +115,8 @@ def run(args) -> None:
         step = stored["step"]
         for optimizer, state in zip(opts, stored["opts"]):
             optimizer.load_state_dict(state)
-    held_source, source = batches(args.tower, random.Random(5), True), batches(args.tower, random.Random(f"{args.seed} {step}"), False)
+    source_of = lambda seed, is_held: batches(front, args.tower, random.Random(seed), is_held)
+    held_source, source = source_of("held", True), source_of(f"{args.seed} {step}", False)
     held = [next(held_source) for _ in range(args.held)]
     losses: list[float] = []
     for step in tqdm(range(step + 1, args.steps + 1), initial=step, total=args.steps, mininterval=10):

@@ -85,7 +85,7 @@ def drawer(args):
         return mixture.draw
     import pool
 
-    stored = torch.load(args.pool, mmap=True)
+    stored = pool.opened(args.pool)
 
     def draw(rng: random.Random, held: bool, level: int):
         if rng.random() < args.text_share:
@@ -174,7 +174,7 @@ def run(rank: int, args) -> None:
     encoder, opts = batches.Encoder(args.bundle), optimizers(model, args)
     path = args.work / "checkpoint.pt"
     if args.start and not path.exists():
-        model.load_state_dict(weights.read_state(args.start))
+        model.load_state_dict(weights.read_state(*args.start))
     step = load(path, model, opts)
     rng = random.Random(f"{args.seed} {step} {rank}")
     held = held_out(encoder, args) if rank == 0 else []
@@ -197,7 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
     parser.add_argument("--work", type=Path, default=HERE / "runs")
-    parser.add_argument("--start", type=Path, help="weights to begin with where there is no checkpoint yet")
+    parser.add_argument("--start", type=Path, nargs="+", help="weights to begin with where there is no checkpoint yet")
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--decay", type=int, default=3_000)
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--adam-lr", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1, help="of each worker")
     parser.add_argument("--workers", type=int, default=1, help="processes with batches of their own")
-    parser.add_argument("--pool", type=Path, help="soft tokens of pool.py: trains on pictures, video and sound too")
+    parser.add_argument("--pool", type=Path, help="folder of pool.py's files: trains on pictures, video and sound too")
     parser.add_argument("--text-share", type=float, default=0.6)
     parser.add_argument("--media-shares", type=float, nargs=4, default=[0.4, 0.08, 0.22, 0.3],
                         help="of what is not text: pictures, two pictures, videos, recordings")

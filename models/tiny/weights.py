@@ -25,12 +25,14 @@ def fresh_model(seed: int) -> Gemma4ForConditionalGeneration:
     return model
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Weights of a training checkpoint (`.pt`) or of the committed ones (`.safetensors`, float16), as float32."""
-    if path.suffix == ".safetensors":
-        state = {name: tensor.float() for name, tensor in load_file(path).items()}
-        return state | {"lm_head.weight": state["model.language_model.embed_tokens.weight"]}
-    return torch.load(path, map_location="cpu")["model"]
+def read_state(*paths: Path) -> dict[str, torch.Tensor]:
+    """Weights of the first file, and of each further one what it has (a tower, say). A file is a training checkpoint
+    (`.pt`) or the committed weights (`.safetensors`, float16); float32 comes out."""
+    state: dict[str, torch.Tensor] = {}
+    for path in paths:
+        loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu")["model"]
+        state |= {name: tensor.float() for name, tensor in loaded.items()}
+    return state | {"lm_head.weight": state["model.language_model.embed_tokens.weight"]}
 
 
 def write_state(path: Path, state: dict[str, torch.Tensor]) -> None:

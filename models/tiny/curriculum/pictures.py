@@ -23,6 +23,7 @@ PLACES = (
     "in the bottom left", "at the bottom", "in the bottom right",
 )
 SCALE = 3
+STRAY_SHARE = 0.6
 
 
 def combination(rng: random.Random, held: bool) -> tuple[str, str]:
@@ -76,6 +77,17 @@ def tinted(rng: random.Random, name: str) -> tuple:
     return tuple(int(np.clip(c + rng.randint(-16, 16), 0, 255)) for c in COLOURS[name])
 
 
+def stray_tint(rng: random.Random, shape: str) -> tuple:
+    """Any clear colour but those close to a name that is held out with the shape: it shows every shape in nearly every
+    colour, so that what is held out cannot be told from the colour alone."""
+    while True:
+        tint = tuple(rng.randint(0, 255) for _ in range(3))
+        held = any(words.held_out(f"{name} {shape}") and max(abs(a - b) for a, b in zip(tint, rgb)) <= 32
+                   for name, rgb in COLOURS.items())
+        if max(abs(part - 135) for part in tint) > 90 and not held:
+            return tint
+
+
 def cells(rng: random.Random, count: int) -> list[int]:
     """Distinct cells of a 3 x 3 grid."""
     return rng.sample(range(9), count)
@@ -108,13 +120,16 @@ def scene(rng: random.Random, held: bool, count: int) -> tuple[Image.Image, str,
 
 
 def close(rng: random.Random) -> Image.Image:
-    """One trained shape that fills a good part of a small picture."""
+    """One shape that fills a good part of a small picture; often its colour has no name."""
     canvas = ground(rng, rng.randint(110, 170), rng.randint(110, 170))
     colour, shape = combination(rng, False)
-    share = rng.uniform(0.19, 0.36)
+    share = rng.uniform(0.24, 0.42)
     x, y = rng.uniform(share, 1 - share), rng.uniform(share, 1 - share)
-    paint(canvas, shape, tinted(rng, colour), x, y, min(canvas.size) * share)
-    canvas.info["words"] = (colour, shape, "one")
+    strayed = rng.random() < STRAY_SHARE
+    shape = rng.choice(SHAPES) if strayed else shape
+    tint = stray_tint(rng, shape) if strayed else tinted(rng, colour)
+    paint(canvas, shape, tint, x, y, min(canvas.size) * share)
+    canvas.info["words"] = (None if strayed else colour, shape, "one")
     return canvas
 
 
@@ -170,7 +185,7 @@ def questions(rng: random.Random, colour: str, shape: str, found: list[int]) -> 
     ]
 
 
-def token_words(picture: Image.Image, positions: np.ndarray) -> dict[int, tuple[str, ...]]:
+def token_words(picture: Image.Image, positions: np.ndarray) -> dict[int, tuple]:
     """For every soft token on an object the words that it should mean: colour, shape, number, row, column."""
     columns, rows = (int(value) // 3 + 1 for value in positions.max(axis=0))
     found = {}

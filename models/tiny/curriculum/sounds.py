@@ -59,9 +59,21 @@ def stretched(samples: np.ndarray, factor: float) -> np.ndarray:
     return np.interp(np.arange(count) * factor, np.arange(len(samples)), samples).astype(np.float32)
 
 
+def coloured(rng: random.Random, samples: np.ndarray) -> np.ndarray:
+    """Through another room and another microphone: gains that change smoothly with frequency; now and then nothing
+    above 4 kHz, as from a telephone."""
+    spectrum = np.fft.rfft(samples)
+    place = np.linspace(0, 5, len(spectrum))
+    gains = 10 ** (np.interp(place, range(6), [rng.uniform(-9, 9) for _ in range(6)]) / 20)
+    if rng.random() < 0.15:
+        gains[len(gains) // 2 :] = 0
+    return np.fft.irfft(spectrum * gains, len(samples)).astype(np.float32)
+
+
 def clip(rng: random.Random, words: list[str], held: bool, store: dict) -> tuple[np.ndarray, list]:
     """Words of one voice with gaps, gain and noise, and where each word is: `(word, (first sample, last sample))`."""
-    voice, speed, factor = rng.choice(HELD_VOICES if held else VOICES), rng.choice(SPEEDS), rng.uniform(0.9, 1.12)
+    voice, speed = rng.choice(HELD_VOICES if held else VOICES), rng.choice(SPEEDS)
+    factor = rng.uniform(0.9, 1.12) if held else rng.uniform(0.8, 1.25)
     parts = [np.zeros(rng.randint(200, 3000), np.float32)]
     spans = []
     for word in words:
@@ -69,6 +81,7 @@ def clip(rng: random.Random, words: list[str], held: bool, store: dict) -> tuple
         spans.append((word, (start, start + len(spoken_word))))
         parts += [spoken_word, np.zeros(rng.randint(400, 3200), np.float32)]
     samples = np.concatenate(parts) * rng.uniform(0.3, 1.2)
+    samples = samples if held else coloured(rng, samples)
     noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 1, len(samples)).astype(np.float32)
     return np.clip(samples + noise * rng.choice((0.0, 0.001, 0.004, 0.01)), -1, 1), spans
 
