@@ -61,6 +61,7 @@ fn generate(runtime: &Runtime, turn: &Turn<'_>) -> anyhow::Result<Heard> {
             Event::Finished { reason, .. } => {
                 heard.is_ended = matches!(reason, FinishReason::EndOfTurn | FinishReason::ToolCall);
             }
+            _ => {}
         }
     }
     Ok(heard)
