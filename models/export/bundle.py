@@ -25,17 +25,20 @@ COPIED = ("tokenizer*", "special_tokens_map.json", "generation_config.json", "*p
 
 @dataclass(frozen=True)
 class Export:
-    """What to make of a checkpoint: the decoder's form, and a dtype with its block size."""
+    """What to make of a checkpoint: the decoder's form, a dtype with its block size, and how exactly 4-bit weights
+    are multiplied (`Storage.accuracy`)."""
 
     form: str = "fused"
     dtype: str = "fp32"
     block: int = 32
+    accuracy: int = 4
 
     @property
     def storage(self) -> Storage:
         """How numbers are stored."""
         block = self.block if self.dtype.startswith("q4") else 0
-        return Storage(half=self.dtype in ("fp16", "q4f16"), block=block, contrib=self.form != "plain")
+        half = self.dtype in ("fp16", "q4f16")
+        return Storage(half=half, block=block, accuracy=self.accuracy, contrib=self.form != "plain")
 
     @property
     def suffix(self) -> str:
@@ -103,12 +106,13 @@ def round_to_half(state: dict) -> dict:
 def read_config(checkpoint: Path) -> dict:
     """The checkpoint's `config.json` as of a whole model, in both spellings."""
     config = json.loads((checkpoint / "config.json").read_text())
-    kind = config.get("model_type")
+    kind, ends = config.get("model_type"), config.get("eos_token_id")
     if kind == "gemma4_text":
         config = {"model_type": "gemma4", "text_config": config}
     elif kind != "gemma4":
         raise ValueError(f"config.json: expected model_type gemma4 or gemma4_text, found {kind!r}")
-    return both_spellings(config)
+    config = both_spellings(config)
+    return config | ({"eos_token_id": ends} if ends else {})
 
 
 def merged_config(config: dict, before: dict, export: Export, facts: dict) -> dict:
@@ -129,7 +133,14 @@ def merged_config(config: dict, before: dict, export: Export, facts: dict) -> di
 def convert(checkpoint: Path, folder: Path, export: Export) -> dict[str, dict]:
     """Writes graphs in one dtype and everything else a host reads; returns facts by graph. May be called again with
     another dtype for the same folder."""
-    config, weights = read_config(checkpoint), Checkpoint(checkpoint)
+    facts = write_bundle(read_config(checkpoint), Checkpoint(checkpoint), folder, export)
+    for path in {path for kind in COPIED for path in checkpoint.glob(kind)}:
+        shutil.copy(path, folder / path.name)
+    return facts
+
+
+def write_bundle(config: dict, weights: Weights, folder: Path, export: Export) -> dict[str, dict]:
+    """The same without the tokenizer and its like."""
     folder.mkdir(parents=True, exist_ok=True)
     known = folder / "config.json"
     before = json.loads(known.read_text()) if known.exists() else {}
@@ -137,8 +148,6 @@ def convert(checkpoint: Path, folder: Path, export: Export) -> dict[str, dict]:
         name: write_graph(folder, name, config, weights, export.storage, export.form, export.suffix)
         for name in builders(config)
     }
-    for path in {path for kind in COPIED for path in checkpoint.glob(kind)}:
-        shutil.copy(path, folder / path.name)
     if not (folder / "preprocessor_config.json").exists():
         write_json(folder / "preprocessor_config.json", {"processor_class": "Gemma4Processor"})
     write_json(known, merged_config(config, before, export, facts))

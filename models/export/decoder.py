@@ -40,7 +40,7 @@ class Decoder:
         residual = self.g.entering("inputs_embeds")
         per_layer = self.per_layer_inputs(residual) if self.spec.per_layer_width else None
         x = self.g.rms_norm(residual, self.layer(0, "input_layernorm.weight"), self.spec.eps)
-        for index in tqdm(range(self.spec.layers), desc="layers", leave=False):
+        for index in tqdm(range(self.spec.layers), desc="layers", leave=False, disable=None):
             if index == len(self.spec.cache_layers):
                 x, residual, per_layer = self.keep_last(x, residual, per_layer)
             x, residual = self.decoder_layer(index, x, residual, per_layer)

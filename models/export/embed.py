@@ -14,6 +14,7 @@ import numpy as np
 from .checkpoint import Weights
 from .data import CHUNK_BYTES_MAX
 from .graph import MICROSOFT, GraphBuilder, Storage
+from .quantize import block_count
 from .spec import TextSpec
 
 
@@ -46,12 +47,14 @@ def parts(item: tuple[int, ...], rows: int, item_bytes: int) -> list[tuple[int, 
 
 def gather_bits(g: GraphBuilder, ids: str, table: Table, name: str) -> str:
     """`table[ids]` of quantised rows, flat."""
-    tensors = g.quantized((table.rows, table.width), table.blocks(), name, flat=True)
-    numbers, scales, zeros = tensors
-    return g.op(
+    block = g.storage.block
+    numbers, scales, zeros = g.quantized((table.rows, table.width), table.blocks(), name, flat=True)
+    rows = g.op(
         "GatherBlockQuantized", [numbers, ids, scales, zeros], domain=MICROSOFT, bits=4, gather_axis=0,
-        quantize_axis=1, block_size=g.storage.block,
+        quantize_axis=1, block_size=block,
     )
+    padded = block_count(table.width, block) * block
+    return rows if padded == table.width else g.split(rows, [table.width, padded - table.width])[0]
 
 
 def gather(g: GraphBuilder, ids: str, table: Table, item: tuple[int, ...], name: str) -> str:

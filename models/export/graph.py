@@ -31,6 +31,7 @@ class Storage:
     """How numbers are stored and computed with.
 
     `half`: float16 weights and arithmetic. `block`: linear weights in 4 bits by blocks of this many, 0 for none.
+    `accuracy`: MatMulNBits' level, 4 for products with 8-bit activations (fast), 1 for float32.
     `half_files`: float16 in the files with a Cast to float32 behind, which ONNX Runtime folds when it opens the
     graph: half the bytes on disk, float32 arithmetic. The checkpoint must have been rounded to float16 before, or the
     graph is not exact. `contrib`: operators beyond the standard may be used where they are faster.
@@ -38,6 +39,7 @@ class Storage:
 
     half: bool = False
     block: int = 0
+    accuracy: int = 4
     half_files: bool = False
     contrib: bool = True
 
@@ -168,10 +170,10 @@ class GraphBuilder:
         return self.op("MatMul", [x, self.weight(weight.T, name)])
 
     def matmul_bits(self, x: str, tensors: list[str], shape: tuple[int, int], bits: int) -> str:
-        """Product with quantised weights; accuracy level 4 lets the kernel use 8-bit activations."""
+        """Product with quantised weights."""
         return self.op(
             "MatMulNBits", [x, *tensors], domain=MICROSOFT, N=shape[0], K=shape[1], bits=bits,
-            block_size=self.storage.block, accuracy_level=4,
+            block_size=self.storage.block, accuracy_level=self.storage.accuracy,
         )
 
     def quantized(self, shape: tuple[int, ...], blocks: Iterable[np.ndarray], name: str, bits: int = 4,

@@ -30,6 +30,24 @@ def pack(numbers: np.ndarray, bits: int) -> np.ndarray:
     return numbers[..., 0::2] | (numbers[..., 1::2] << 4)
 
 
+def unpack(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
+    """The first `count` numbers of every row that `pack` made."""
+    if bits == 8:
+        return packed[..., :count]
+    both = np.stack([packed & 15, packed >> 4], axis=-1)
+    return both.reshape(*packed.shape[:-1], -1)[..., :count]
+
+
+def dequantize(stored: Quantized, width: int, bits: int = 4) -> np.ndarray:
+    """What `quantize` made of `[rows, width]`, as numbers again."""
+    blocks = stored.scales.shape[1]
+    block = stored.numbers.shape[-1] * 8 // bits
+    numbers = unpack(stored.numbers, bits, block).astype(np.float32)
+    zeros = unpack(stored.zero_points, bits, blocks).astype(np.float32)
+    values = (numbers - zeros[:, :, None]) * stored.scales[:, :, None]
+    return values.reshape(len(numbers), blocks * block)[:, :width]
+
+
 def quantize(rows: np.ndarray, block: int, bits: int = 4) -> Quantized:
     """Rounds every block of `rows` `[n, width]` to the nearest of 2^bits levels from its least to its largest value.
 

@@ -3,14 +3,18 @@
     python models/families/table.py --work DIR [--families e2b,moe] [--forms fused] [--dtypes fp32,q4]
 
 `DIR/<family>-<form>-<dtype>/` is a bundle, with `reference/` inside: inputs, greedy ids and logits of every case, from
-PyTorch for fp32, from these very graphs through Python for the other dtypes.
+PyTorch for fp32, from these very graphs through Python for the other dtypes. The rows of 4-bit bundles compare PyTorch
+that has the rounded weights with the same graphs at accuracy level 1; level 4 rounds activations too, and is what the
+bundle has.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import shapes  # sets the path for the imports below
@@ -25,10 +29,13 @@ import prompts
 from export import bundle, parity
 from export.attention import FORMS
 from export.host import Host
+from rounded import rounded
 
 HERE = Path(__file__).resolve().parent
 STEPS = 64
 CHUNKS = (1, 7, 64, 512)
+BLOCK = 32
+PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "numpy")
 DTYPES = tuple(bundle.SUFFIXES)
 
 
@@ -45,8 +52,18 @@ class Family:
         self.batches = {case: prompts.inputs(case, self.media, maker) for case in prompts.names(self.config)}
         self.expected = {
             case: parity.torch_run(self.model, batch, STEPS)
-            for case, batch in tqdm(self.batches.items(), desc=f"{name}: PyTorch", leave=False)
+            for case, batch in tqdm(self.batches.items(), desc=f"{name}: PyTorch", leave=False, disable=None)
         }
+
+    @functools.cached_property
+    def rounded(self) -> dict[str, dict]:
+        """What PyTorch says with the weights of a 4-bit bundle."""
+        twin = rounded(self.model, BLOCK)
+        return {case: parity.torch_run(twin, batch, STEPS) for case, batch in self.batches.items()}
+
+    def expected_of(self, dtype: str) -> dict[str, dict]:
+        """What a bundle of this dtype should say."""
+        return self.rounded if dtype.startswith("q4") else self.expected
 
 
 def free_run(host: Host, batch: dict, steps: int) -> dict:
@@ -86,28 +103,35 @@ def write_reference(folder: Path, family: Family, runs: dict[str, dict]) -> None
     (folder / "reference.json").write_text(json.dumps({"cases": described}, indent=1) + "\n")
 
 
-def compare(family: Family, export: bundle.Export, work: Path) -> dict:
-    """Exports one bundle; returns one row of the table per case."""
-    folder = work / f"{family.name}-{export.form}-{export.dtype}"
+def opened(family: Family, form: str, dtype: str, accuracy: int, folder: Path) -> Host:
+    """Exports one bundle and opens it."""
+    export = bundle.Export(form, dtype, BLOCK, accuracy)
     bundle.convert(family.folder, folder, export)
-    host = Host(folder, family.config, 1, export.suffix)
+    return Host(folder, family.config, 1, export.suffix)
+
+
+def compare(family: Family, form: str, dtype: str, work: Path) -> dict:
+    """Exports one bundle; returns one row of the table per case."""
+    folder, expected = work / f"{family.name}-{form}-{dtype}", family.expected_of(dtype)
+    host = exact = opened(family, form, dtype, 4, folder)
+    if dtype.startswith("q4"):
+        exact = opened(family, form, dtype, 1, work / "exact" / folder.name)
     rows, runs = {}, {}
-    for case, batch in tqdm(family.batches.items(), desc=folder.name, leave=False):
-        expected = family.expected[case]
-        found = parity.onnx_run(host, batch, expected["greedy"])
-        rows[case] = parity.compare(expected, found)
-        runs[case] = expected if export.dtype == "fp32" else free_run(host, batch, STEPS)
-        if case == "text_long":
+    for case, batch in tqdm(family.batches.items(), desc=folder.name, leave=False, disable=None):
+        found = parity.onnx_run(exact, batch, expected[case]["greedy"])
+        rows[case] = parity.compare(expected[case], found)
+        runs[case] = expected[case] if dtype == "fp32" else free_run(host, batch, STEPS)
+        if case == "text_long" and dtype == "fp32":
             rows[case]["chunked_difference"] = chunked(host, batch, found["prefill"])
     write_reference(folder / "reference", family, runs)
     return rows
 
 
 def failures(table: dict) -> list[str]:
-    """fp32 rows that are not within bounds or have other greedy ids."""
+    """Rows in float32 arithmetic that are not within bounds or have other greedy ids."""
     found = []
     for name, rows in table.items():
-        for case, row in rows.items() if name.endswith("-fp32") else ():
+        for case, row in rows.items() if name.endswith(("-fp32", "-q4")) else ():
             worst = max(row["prefill_difference"], row["decode_difference"])
             if worst > parity.DIFFERENCE_MAX or row["greedy_equal"] < row["greedy_count"]:
                 found.append(f"{name} {case}: {row}")
@@ -130,23 +154,26 @@ def main() -> None:
     parser.add_argument("--families", default=",".join(shapes.FAMILIES))
     parser.add_argument("--forms", default=",".join(FORMS))
     parser.add_argument("--dtypes", default="fp32")
-    parser.add_argument("--report", type=Path, help="where the table goes as JSON")
+    parser.add_argument("--report", type=Path, help="where the table goes as JSON; rows that are there stay")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    started, table = time.time(), {}
+    known = args.report and args.report.exists()
+    table = json.loads(args.report.read_text())["table"] if known else {}
+    started, done = time.time(), 0
     for name in chosen(args.families, tuple(shapes.FAMILIES)):
         family = Family(name, args.work)
         for form in chosen(args.forms, FORMS):
             for dtype in chosen(args.dtypes, DTYPES):
-                rows = compare(family, bundle.Export(form, dtype), args.work)
+                rows = compare(family, form, dtype, args.work)
                 table[f"{name}-{form}-{dtype}"] = rows
+                done += 1
                 for case, row in rows.items():
                     print(f"{name:20} {form:9} {dtype:6} {case:12}", row, flush=True)
-    report = {"seconds": round(time.time() - started), "steps": STEPS, "table": table}
-    if args.report:
-        bundle.write_json(args.report, report)
+                if args.report:
+                    packages = {package: version(package) for package in PACKAGES}
+                    bundle.write_json(args.report, {"steps": STEPS, "packages": packages, "table": table})
     wrong = failures(table)
-    print(*wrong, f"{len(table)} bundles, {len(wrong)} rows out of bounds, {report['seconds']} s", sep="\n")
+    print(*wrong, f"{done} bundles, {len(wrong)} rows out of bounds, {time.time() - started:.0f} s", sep="\n")
     raise SystemExit(bool(wrong))
 
 
