@@ -295,7 +295,10 @@ fn generate_takes_messages_from_a_file() {
 #[test]
 fn inspect_describes_bundles_and_plugins() {
     let report = &lines(&run(&["inspect", "--json"]))[0];
-    assert_eq!(report["modalities"], json!(["text", "image", "audio"]));
+    assert_eq!(
+        report["modalities"],
+        json!(["text", "image", "audio", "video"])
+    );
     assert_eq!(report["missing"], json!([]));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clock.wasm");

@@ -29,8 +29,11 @@
 //! | to | look at |
 //! |---|---|
 //! | chat | [`Runtime::chat`], [`Conversation`], [`ChatOptions`], [`Event`] |
+//! | know what a prompt costs | [`Runtime::price`], [`image_soft_tokens`] |
+//! | have speech written down or translated | [`Conversation::transcribe`], [`Conversation::translate`] |
 //! | stop a chat | [`Generation::cancel_handle`], or drop the [`Generation`] |
 //! | load another model | [`Bundle::open`], [`RuntimeBuilder::bundle`], [`DtypeChoice`] |
+//! | fetch one from a hub (feature `hub`) | `fetch`, `FetchRequest` |
 //! | add tools | [`RuntimeBuilder::tool`], [`Grants`] |
 //! | replace the chat format | [`RuntimeBuilder::format`] |
 //! | bound everything | [`Limits`] |
@@ -42,6 +45,8 @@ mod constrain;
 mod engine;
 mod error;
 mod graph;
+#[cfg(feature = "hub")]
+mod hub;
 mod limits;
 mod media;
 mod model;
@@ -54,17 +59,19 @@ mod text;
 pub use chat::{
     ChatOptions, Content, Conversation, Event, FinishReason, Logprob, Media, MediaKind, Message,
     Part, PromptStyle, Role, Sampling, Thinking, TokenLogprob, ToolCall, ToolResult, ToolSpec,
-    ToolTraits, Usage,
+    ToolTraits, Usage, VideoView,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use graph::library as onnxruntime;
 pub use graph::{Dtype, Provider, Providers, available as available_providers};
+#[cfg(feature = "hub")]
+pub use hub::{FetchProgress, FetchRequest, HubId, cached, fetch};
 pub use limits::Limits;
 pub use media::{
     AudioFeatures, AudioPiece, FrameSampling, ImageBudget, ImageFeatures, Resizer, VideoFeatures,
     VideoFrame, VideoOptions, VideoSource, audio_features, audio_features_raw_16k, audio_pieces,
-    features_of_samples, image_features, image_features_as, image_soft_tokens, soft_tokens_of,
-    soft_tokens_of_samples, split_quiet, video_audio, video_features,
+    audio_soft_tokens, features_of_samples, image_features, image_features_as, image_soft_tokens,
+    soft_tokens_of, soft_tokens_of_samples, split_quiet, video_audio, video_features,
 };
 pub use model::{
     Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer, Prompt,
@@ -75,7 +82,8 @@ pub use plugin::{
     inspect,
 };
 pub use runtime::{
-    Cancel, GenerateRequest, Generated, Generation, RenderedPrompt, Reply, Runtime, RuntimeBuilder,
+    Cancel, GenerateRequest, Generated, Generation, PromptPrice, RenderedPrompt, Reply, Runtime,
+    RuntimeBuilder,
 };
 pub use tensor::Tensor;
 pub use text::{ControlScanner, Segment, TokenPiece, Tokenizer};

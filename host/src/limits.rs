@@ -28,6 +28,9 @@ pub struct Limits {
     /// Tokens of one prompt, soft tokens included; the model's own context also bounds it.
     /// Default 262,144. Checked in `runtime`.
     pub prompt_tokens_max: usize,
+    /// Tokens of one prefill run; a longer prompt takes several, with the same result. It bounds the memory of
+    /// activations. An image is never cut. Default 512. Checked in `model`.
+    pub prefill_tokens_max: usize,
     /// Tokens of one generation when the request names no number. Default 4,096. Checked in `engine`.
     pub new_tokens_max: usize,
     /// Chats that may generate at the same time; further ones wait. Default 8. Checked in `engine`.
@@ -78,6 +81,7 @@ impl Default for Limits {
             image_pixels_max: 64 << 20,
             audio_seconds_max: 600,
             prompt_tokens_max: 262_144,
+            prefill_tokens_max: 512,
             new_tokens_max: 4_096,
             sequences_max: 8,
             tool_rounds_max: 16,

@@ -19,6 +19,8 @@ fn every_limit_is_known_to_the_tests() {
         image_pixels_max: _,
         audio_seconds_max: _,
         prompt_tokens_max: _,
+        // prefill.rs: a prompt in chunks gives the logits of one run
+        prefill_tokens_max: _,
         new_tokens_max: _,
         sequences_max: _,
         // tools.rs: endless_calls_end_at_the_limit

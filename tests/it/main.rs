@@ -2,13 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod bad_input;
+mod bundles;
 mod chat;
+mod fetch;
 mod forgery;
+mod genai;
 mod hostile;
+mod hub;
 mod limits;
 mod media;
+mod onnx;
 mod parity;
 mod parser;
+mod prefill;
+mod probe;
 mod sampling;
 mod support;
 mod tools;

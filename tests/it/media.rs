@@ -120,3 +120,47 @@ fn a_recording_too_short_for_a_soft_token_is_an_empty_place() {
             .is_ok()
     );
 }
+
+#[test]
+fn the_price_is_known_before_anything_runs_and_is_exact() {
+    let png = std::fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../models/tiny/reference/test.png"
+    ));
+    let png = png.unwrap();
+    for budget in [70, 140, 280, 560, 1120] {
+        let media = [
+            Media::image(png.clone()).with_budget(budget),
+            recording(65),
+            animation(3),
+        ];
+        let conversation = Conversation::new().user_with(media, "What is it?");
+        let options = ChatOptions::default();
+        let price = RUNTIME.price(&conversation, &options).unwrap();
+        let prompt = RUNTIME.render(&conversation, &options).unwrap().prompt;
+        assert_eq!(price.tokens, prompt.ids.len());
+        assert!((1..=budget as usize).contains(&price.media[0]), "{price:?}");
+        let config = RUNTIME.config();
+        let placeholders = [config.image, config.audio, config.video]
+            .map(|ids| count(&prompt.ids, ids.unwrap().placeholder));
+        assert_eq!(price.media, placeholders);
+        assert_eq!(price.left_tokens, config.context_tokens - price.tokens);
+    }
+}
+
+#[test]
+fn a_video_gives_as_many_frames_as_were_asked_for() {
+    let video = RUNTIME.config().video.unwrap();
+    let prompt = prompt_ids(animation(6).with_frames(2));
+    assert_eq!(count(&prompt, video.begin), 2);
+    let stamp = ids(" 00:03 ");
+    assert!(prompt.windows(stamp.len()).any(|window| window == stamp));
+}
+
+#[test]
+fn a_video_without_sound_is_its_frames_alone() {
+    let config = RUNTIME.config();
+    let prompt = prompt_ids(animation(2).with_sound());
+    assert_eq!(count(&prompt, config.audio.unwrap().begin), 0);
+    assert_eq!(count(&prompt, config.video.unwrap().begin), 2);
+}

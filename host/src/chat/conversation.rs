@@ -37,8 +37,21 @@ pub struct Media {
     pub kind: MediaKind,
     /// The file's bytes, in its own format.
     pub bytes: Arc<[u8]>,
-    /// The most soft tokens an image may take: 70, 140, 280, 560 or 1120. `None`: the bundle's default.
+    /// The most soft tokens an image or a frame may take: 70, 140, 280, 560 or 1120. `None`: the bundle's default,
+    /// for frames 70.
     pub budget: Option<u32>,
+    /// What of a video is looked at and heard.
+    pub video: VideoView,
+}
+
+/// What of a video the model gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VideoView {
+    /// So many frames, evenly spread over a video of any length; the reference takes 32. `None`: one a second of
+    /// at most a minute.
+    pub frame_count: Option<usize>,
+    /// Its sound too, after its frames, if it has any. Only for models that hear.
+    pub sound: bool,
 }
 
 impl Media {
@@ -48,6 +61,7 @@ impl Media {
             kind: MediaKind::Image,
             bytes: bytes.into(),
             budget: None,
+            video: VideoView::default(),
         }
     }
 
@@ -57,6 +71,7 @@ impl Media {
             kind: MediaKind::Audio,
             bytes: bytes.into(),
             budget: None,
+            video: VideoView::default(),
         }
     }
 
@@ -66,7 +81,20 @@ impl Media {
             kind: MediaKind::Video,
             bytes: bytes.into(),
             budget: None,
+            video: VideoView::default(),
         }
+    }
+
+    /// The same video with so many frames, evenly spread.
+    pub fn with_frames(mut self, frame_count: usize) -> Self {
+        self.video.frame_count = Some(frame_count);
+        self
+    }
+
+    /// The same video with its sound.
+    pub fn with_sound(mut self) -> Self {
+        self.video.sound = true;
+        self
     }
 
     /// The same item with a bound on its soft tokens.

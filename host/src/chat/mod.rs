@@ -4,9 +4,10 @@ mod conversation;
 mod event;
 mod openai;
 mod request;
+mod speech;
 mod tool;
 
-pub use conversation::{Content, Conversation, Media, MediaKind, Message, Part, Role};
+pub use conversation::{Content, Conversation, Media, MediaKind, Message, Part, Role, VideoView};
 pub use event::{Event, FinishReason, Logprob, TokenLogprob, Usage};
 pub(crate) use request::check_choices;
 pub use request::{ChatOptions, PromptStyle, Sampling, Thinking};

@@ -147,8 +147,7 @@ fn part(value: &Value, at: &str) -> Result<Option<Part>> {
     let media = |kind| {
         Ok(Some(Part::Media(Media {
             kind,
-            bytes: data(value, at)?.into(),
-            budget: None,
+            ..Media::image(data(value, at)?)
         })))
     };
     match kind {

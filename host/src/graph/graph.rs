@@ -61,6 +61,11 @@ impl Graph {
         })
     }
 
+    /// Every input, in the graph's order.
+    pub fn inputs(&self) -> &[Port] {
+        self.inputs.as_slice()
+    }
+
     /// The input called `name`.
     pub fn input(&self, name: &str) -> Option<&Port> {
         self.inputs.get(name)

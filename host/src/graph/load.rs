@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
-use super::external::{ExternalFiles, external_files, is_inside};
+use super::header::{ExternalFiles, Header, is_inside};
 use super::library;
 use super::provider::{self, Provider, Providers};
 use crate::error::{Error, Result};
@@ -63,27 +63,35 @@ impl GraphSource {
 
     /// Checks what can be checked without ONNX Runtime, whose own messages name neither the cause nor the cure.
     pub(crate) fn check(&self) -> Result<()> {
+        self.check_external(&self.header()?.external)
+    }
+
+    /// What the graph says of itself, without opening it.
+    pub(crate) fn header(&self) -> Result<Header> {
         match self {
-            Self::File(path) => {
-                let folder = path.parent().unwrap_or(Path::new(""));
-                let size_bytes =
-                    |name: &str| folder.join(name).metadata().ok().map(|file| file.len());
-                self.check_external(&self.scan_file(path)?, size_bytes)
-            }
-            Self::Memory {
-                model, external, ..
-            } => {
-                let files = external_files(Cursor::new(&**model), model.len() as u64);
-                let files = files.map_err(|detail| Error::bundle(self.subject(), detail))?;
-                let find = |name: &str| external.iter().find(|(file, _)| file == name);
-                self.check_external(&files, |name| {
-                    find(name).map(|(_, bytes)| bytes.len() as u64)
-                })
+            Self::File(path) => self.file_header(path),
+            Self::Memory { model, .. } => {
+                let header = Header::read(Cursor::new(&**model), model.len() as u64);
+                header.map_err(|detail| Error::bundle(self.subject(), detail))
             }
         }
     }
 
-    fn scan_file(&self, path: &Path) -> Result<ExternalFiles> {
+    /// The size of the external file called `name`, if it is there.
+    pub(crate) fn external_bytes(&self, name: &str) -> Option<u64> {
+        match self {
+            Self::File(path) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                folder.join(name).metadata().ok().map(|file| file.len())
+            }
+            Self::Memory { external, .. } => {
+                let found = external.iter().find(|(file, _)| file == name);
+                found.map(|(_, bytes)| bytes.len() as u64)
+            }
+        }
+    }
+
+    fn file_header(&self, path: &Path) -> Result<Header> {
         let missing = |cause| {
             Error::bundle(
                 self.subject(),
@@ -99,19 +107,14 @@ impl GraphSource {
                 format!("{} is not a file", path.display()),
             ));
         }
-        let size_bytes = metadata.len();
-        let files = external_files(BufReader::new(file), size_bytes);
-        files
+        let header = Header::read(BufReader::new(file), metadata.len());
+        header
             .map_err(|detail| Error::bundle(self.subject(), format!("{} {detail}", path.display())))
     }
 
-    fn check_external(
-        &self,
-        files: &ExternalFiles,
-        size_bytes: impl Fn(&str) -> Option<u64>,
-    ) -> Result<()> {
+    fn check_external(&self, files: &ExternalFiles) -> Result<()> {
         for (name, needed) in files {
-            let detail = match size_bytes(name) {
+            let detail = match self.external_bytes(name) {
                 _ if !is_inside(name) => {
                     format!("wants data from {name:?}, which is outside its folder")
                 }
@@ -236,13 +239,16 @@ mod tests {
 
     #[test]
     fn a_missing_a_short_and_an_outside_file_are_told_apart() {
-        let source = GraphSource::File("decoder.onnx".into());
-        let told = |name: &str, size: Option<u64>| {
+        let told = |name: &str, size: Option<usize>| {
+            let external =
+                size.map(|size| (name.to_owned(), Cow::Owned::<'static, [u8]>(vec![0; size])));
+            let source = GraphSource::Memory {
+                name: "onnx/decoder.onnx".into(),
+                model: Cow::Borrowed(b""),
+                external: external.into_iter().collect(),
+            };
             let files = ExternalFiles::from([(name.to_owned(), 10)]);
-            source
-                .check_external(&files, |_| size)
-                .unwrap_err()
-                .to_string()
+            source.check_external(&files).unwrap_err().to_string()
         };
         assert!(told("data_3", None).contains("\"data_3\", which is missing"));
         assert!(told("data_3", Some(9)).contains("10 bytes of \"data_3\", found 9"));

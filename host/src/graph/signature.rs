@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::proto::{Field, fields};
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 /// The element type of a port or a value.
@@ -51,6 +52,21 @@ impl Dtype {
         }
     }
 
+    /// `TensorProto.DataType`.
+    fn from_onnx(code: u64) -> Option<Self> {
+        match code {
+            1 => Some(Self::F32),
+            2 => Some(Self::U8),
+            3 => Some(Self::I8),
+            6 => Some(Self::I32),
+            7 => Some(Self::I64),
+            9 => Some(Self::Bool),
+            10 => Some(Self::F16),
+            16 => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+
     pub(super) fn to_ort(self) -> TensorElementType {
         match self {
             Self::F32 => TensorElementType::Float32,
@@ -89,6 +105,8 @@ pub struct Port {
     pub dtype: Dtype,
     /// One size per dimension; `None` where it is decided per run.
     pub dims: Vec<Option<usize>>,
+    /// What the graph calls the dimensions that are decided per run; empty for the others.
+    pub symbols: Vec<String>,
 }
 
 impl Port {
@@ -102,17 +120,83 @@ impl Port {
             && self.dims.iter().zip(shape).all(fits)
     }
 
+    /// From a `ValueInfoProto`; `None` for what is no tensor of a type that we know.
+    pub(super) fn from_onnx(bytes: &[u8]) -> Result<Option<Self>, String> {
+        let (mut name, mut tensor) = (&[][..], None);
+        for field in fields(bytes) {
+            match field.ok_or("has a damaged list of inputs")? {
+                (1, Field::Bytes(text)) => name = text,
+                (2, Field::Bytes(kind)) => tensor = first_message(kind),
+                _ => {}
+            }
+        }
+        let (mut dtype, mut dims, mut symbols) = (None, Vec::new(), Vec::new());
+        for field in tensor.into_iter().flat_map(fields).flatten() {
+            match field {
+                (1, Field::Number(code)) => dtype = Dtype::from_onnx(code),
+                (2, Field::Bytes(shape)) => (dims, symbols) = onnx_dims(shape),
+                _ => {}
+            }
+        }
+        let name = String::from_utf8_lossy(name).into_owned();
+        Ok(dtype.map(|dtype| Self {
+            name,
+            dtype,
+            dims,
+            symbols,
+        }))
+    }
+
     /// The detail of the error is the whole answer when the port has a type that we have no word for.
     fn from_ort(outlet: &Outlet) -> Result<Self, String> {
         let name = outlet.name().to_owned();
-        let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
+        let ValueType::Tensor {
+            ty,
+            shape,
+            dimension_symbols,
+        } = outlet.dtype()
+        else {
             return Err(format!("{name} is {}, expected a tensor", outlet.dtype()));
         };
         let dtype = Dtype::from_ort(*ty)
             .ok_or_else(|| format!("{name} has elements of type {ty}, which is not supported"))?;
         let dims = shape.iter().map(|dim| usize::try_from(*dim).ok()).collect();
-        Ok(Self { name, dtype, dims })
+        let symbols = dimension_symbols.iter().map(ToString::to_string).collect();
+        Ok(Self {
+            name,
+            dtype,
+            dims,
+            symbols,
+        })
     }
+}
+
+/// `TypeProto.tensor_type`.
+fn first_message(bytes: &[u8]) -> Option<&[u8]> {
+    fields(bytes).flatten().find_map(|field| match field {
+        (1, Field::Bytes(inner)) => Some(inner),
+        _ => None,
+    })
+}
+
+/// `TensorShapeProto`: a dimension has a value, a symbol, or neither.
+fn onnx_dims(bytes: &[u8]) -> (Vec<Option<usize>>, Vec<String>) {
+    let dim = |bytes| {
+        let (mut size, mut symbol) = (None, String::new());
+        for field in fields(bytes).flatten() {
+            match field {
+                (1, Field::Number(number)) => size = usize::try_from(number).ok(),
+                (2, Field::Bytes(text)) => symbol = String::from_utf8_lossy(text).into_owned(),
+                _ => {}
+            }
+        }
+        (size, symbol)
+    };
+    let dims = fields(bytes).flatten().filter_map(|field| match field {
+        (1, Field::Bytes(bytes)) => Some(dim(bytes)),
+        _ => None,
+    });
+    dims.unzip()
 }
 
 impl fmt::Display for Port {
@@ -176,6 +260,7 @@ mod tests {
             name: "past.0.key".into(),
             dtype: Dtype::F16,
             dims: vec![None, Some(1), None, Some(64)],
+            symbols: Vec::new(),
         }
     }
 

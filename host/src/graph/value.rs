@@ -36,6 +36,69 @@ impl Value {
         Self::owning(tensor)
     }
 
+    /// `tensor` as the element type that a port wants; only i64 goes without a copy.
+    ///
+    /// # Errors
+    /// `Graph` when `dtype` is neither i64, i32 nor bool.
+    pub fn whole_as(dtype: Dtype, tensor: Tensor<i64>) -> Result<Self> {
+        let shape = tensor.shape().to_vec();
+        match dtype {
+            Dtype::I64 => Self::i64(tensor),
+            Dtype::I32 => {
+                let narrow = tensor.data().iter().map(|number| i32::try_from(*number));
+                let narrow = narrow.collect::<std::result::Result<Vec<i32>, _>>();
+                let narrow = narrow.map_err(|cause| {
+                    Error::graph("value", "expected numbers of 32 bits").with_source(cause)
+                })?;
+                Self::owning(Tensor::new(shape, narrow)?)
+            }
+            Dtype::Bool => {
+                let flags = tensor.data().iter().map(|number| *number != 0);
+                Self::bool(Tensor::new(shape, flags.collect())?)
+            }
+            Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::I8 | Dtype::U8 => Err(Error::graph(
+                "value",
+                format!("expected a type of whole numbers, found {dtype}"),
+            )),
+        }
+    }
+
+    /// The last `count` rows of each head of `[1, heads, rows, width]`, on the host.
+    ///
+    /// # Errors
+    /// `Graph` when there are fewer rows, or they cannot be read.
+    pub fn last_rows(&self, count: usize) -> Result<Self> {
+        if !self.is_on_host() {
+            return self.to_host()?.last_rows(count);
+        }
+        match self.dtype() {
+            Dtype::F32 => self.last_rows_of::<f32>(count),
+            Dtype::F16 => self.last_rows_of::<f16>(count),
+            Dtype::Bf16 => self.last_rows_of::<bf16>(count),
+            Dtype::I8 => self.last_rows_of::<i8>(count),
+            Dtype::U8 => self.last_rows_of::<u8>(count),
+            Dtype::I64 | Dtype::I32 | Dtype::Bool => Err(self.not("keys or values")),
+        }
+    }
+
+    fn last_rows_of<T: PrimitiveTensorElementType + Clone + fmt::Debug + 'static>(
+        &self,
+        count: usize,
+    ) -> Result<Self> {
+        let [batch, heads, rows, width] = self.shape()[..] else {
+            return Err(self.not("[1, heads, rows, width]"));
+        };
+        let dropped = rows
+            .checked_sub(count)
+            .ok_or_else(|| self.not("more rows"))?;
+        let elements = self.slice::<T>()?;
+        let kept = elements
+            .chunks_exact((rows * width).max(1))
+            .flat_map(|head| &head[dropped * width..]);
+        let kept = kept.cloned().collect();
+        Self::owning(Tensor::new([batch, heads, count, width], kept)?)
+    }
+
     /// As [`Value::f32`], for masks.
     pub fn bool(tensor: Tensor<bool>) -> Result<Self> {
         Self::owning(tensor)

@@ -41,7 +41,7 @@ pub use patches::{
 };
 pub use resize::Resizer;
 pub use sampling::FrameSampling;
-pub use split::{AudioPiece, audio_pieces, split_quiet};
+pub use split::{AudioPiece, audio_pieces, audio_soft_tokens, split_quiet};
 pub use video::{
     VideoFeatures, VideoFrame, VideoOptions, VideoSource, video_audio, video_features,
 };

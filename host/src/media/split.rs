@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::audio::{AudioFeatures, PIECE_SAMPLES_MAX, features_of_samples, samples_of};
+use super::audio::{
+    AudioFeatures, PIECE_SAMPLES_MAX, features_of_samples, samples_of, soft_tokens_of_samples,
+};
 use super::resample::SAMPLE_RATE_HZ;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -33,6 +35,18 @@ pub struct AudioPiece {
 /// As for [`audio_features`](super::audio_features), the length of one piece aside.
 pub fn audio_pieces(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Vec<AudioPiece>> {
     pieces_of(&samples_of(bytes, subject, limits)?, subject, limits)
+}
+
+/// The soft tokens of each piece that [`audio_pieces`] will give, before any feature is made.
+///
+/// # Errors
+/// As for [`audio_pieces`].
+pub fn audio_soft_tokens(bytes: &[u8], subject: &str, limits: &Limits) -> Result<Vec<usize>> {
+    let pieces = split_quiet(&samples_of(bytes, subject, limits)?);
+    let prices = pieces
+        .iter()
+        .map(|piece| soft_tokens_of_samples(piece.len()));
+    Ok(prices.collect())
 }
 
 /// As [`audio_pieces`], of mono samples at 16 kHz.

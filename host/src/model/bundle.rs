@@ -1,169 +1,34 @@
 //! A bundle on disk or in the program: which files it has and which graphs they make.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use serde_json::Value;
-
-use super::config::BundleConfig;
+use super::config::{BundleConfig, prompt_style};
+use super::dtype::DtypeChoice;
 use super::files::Files;
+use super::kv::KvLayer;
+use super::layout::Layout;
+use super::role::GraphRole;
 use crate::error::{Error, Result};
-use crate::graph::GraphSource;
+use crate::graph::{GraphSource, Header};
 use crate::text::Tokenizer;
-
-/// What a graph does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GraphRole {
-    /// Token ids to embeddings.
-    Embed,
-    /// Embeddings and cached keys and values to logits.
-    Decoder,
-    /// Image patches to soft tokens.
-    Vision,
-    /// Log-mel frames to soft tokens.
-    Audio,
-}
-
-impl GraphRole {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Embed, Self::Decoder, Self::Vision, Self::Audio];
-
-    /// The file's name without suffix, as onnx-community bundles have it.
-    pub fn file_stem(self) -> &'static str {
-        match self {
-            Self::Embed => "embed_tokens",
-            Self::Decoder => "decoder_model_merged",
-            Self::Vision => "vision_encoder",
-            Self::Audio => "audio_encoder",
-        }
-    }
-
-    /// A text model runs without it.
-    pub fn is_optional(self) -> bool {
-        matches!(self, Self::Vision | Self::Audio)
-    }
-}
-
-impl fmt::Display for GraphRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Embed => "embed",
-            Self::Decoder => "decoder",
-            Self::Vision => "vision",
-            Self::Audio => "audio",
-        })
-    }
-}
-
-/// The dtypes of onnx-community bundles and their file suffixes (transformers.js 4.3, `dtypes.js`).
-const SUFFIXES: [(&str, &str); 10] = [
-    ("fp32", ""),
-    ("fp16", "_fp16"),
-    ("q8", "_quantized"),
-    ("int8", "_int8"),
-    ("uint8", "_uint8"),
-    ("q4", "_q4"),
-    ("q4f16", "_q4f16"),
-    ("q2", "_q2"),
-    ("q2f16", "_q2f16"),
-    ("bnb4", "_bnb4"),
-];
-
-/// The order in which a dtype is chosen when nobody names one: exact first, then small.
-const PREFERRED: [&str; 10] = [
-    "fp32", "q4", "q4f16", "q8", "fp16", "int8", "uint8", "q2f16", "q2", "bnb4",
-];
-
-/// Which dtype to load: one for all graphs, or one for each.
-///
-/// ```
-/// use lapidary::DtypeChoice;
-/// let choice: DtypeChoice = "embed=q4,decoder=q4f16".parse()?;
-/// assert!("q5".parse::<DtypeChoice>().is_err());
-/// # Ok::<(), lapidary::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DtypeChoice {
-    all: Option<&'static str>,
-    by_role: BTreeMap<GraphRole, &'static str>,
-}
-
-impl FromStr for DtypeChoice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let mut choice = Self::default();
-        for item in text.split(',').map(str::trim) {
-            match item.split_once('=') {
-                None => choice.all = Some(dtype(item)?),
-                Some((role, name)) => {
-                    choice.by_role.insert(role_named(role)?, dtype(name)?);
-                }
-            }
-        }
-        Ok(choice)
-    }
-}
-
-impl DtypeChoice {
-    /// `transformers.js_config.dtype` of a bundle.
-    fn from_config(value: &Value) -> Self {
-        let known = |value: &Value| value.as_str().and_then(|name| dtype(name).ok());
-        let by_role = GraphRole::ALL.into_iter();
-        let by_role = by_role.filter_map(|role| Some((role, known(value.get(role.file_stem())?)?)));
-        Self {
-            all: known(value),
-            by_role: by_role.collect(),
-        }
-    }
-
-    fn of(&self, role: GraphRole) -> Option<&'static str> {
-        self.by_role.get(&role).copied().or(self.all)
-    }
-}
-
-fn dtype(name: &str) -> Result<&'static str> {
-    SUFFIXES
-        .iter()
-        .map(|(known, _)| *known)
-        .find(|known| *known == name)
-        .ok_or_else(|| {
-            let known: Vec<&str> = SUFFIXES.iter().map(|(known, _)| *known).collect();
-            Error::invalid(
-                "dtype",
-                format!("expected one of {}, found {name:?}", known.join(", ")),
-            )
-        })
-}
-
-fn role_named(name: &str) -> Result<GraphRole> {
-    let by_name = |role: &GraphRole| role.to_string() == name || role.file_stem() == name;
-    GraphRole::ALL.into_iter().find(by_name).ok_or_else(|| {
-        Error::invalid(
-            "dtype",
-            format!("expected embed, decoder, vision or audio, found {name:?}"),
-        )
-    })
-}
 
 /// A bundle: its files and what its configuration says. Nothing is loaded yet.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     files: Files,
+    layout: Layout,
     config: BundleConfig,
 }
 
 impl Bundle {
-    /// Opens a directory in the onnx-community layout.
+    /// Opens a directory in the layout of onnx-community's repositories or of onnxruntime-genai's.
     ///
     /// # Errors
     /// `Bundle` when a configuration file is missing or broken.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref();
         if !directory.is_dir() {
-            let detail = "expected a directory with config.json and onnx/, found none";
+            let detail = "expected a directory with config.json and onnx/, or with genai_config.json, found none";
             return Err(Error::bundle(
                 format!("bundle {}", directory.display()),
                 detail,
@@ -182,8 +47,30 @@ impl Bundle {
     }
 
     fn of_files(files: Files) -> Result<Self> {
+        let layout = Layout::of(&files)?;
         let config = BundleConfig::read(&files)?;
-        Ok(Self { files, config })
+        let bundle = Self {
+            files,
+            layout,
+            config,
+        };
+        Ok(bundle.with_style_of_decoder())
+    }
+
+    /// Where no configuration tells the width of per-layer inputs, the decoder does.
+    fn with_style_of_decoder(mut self) -> Self {
+        if self.config.per_layer_width.is_none() {
+            let header = self.header(GraphRole::Decoder, &DtypeChoice::default());
+            let takes =
+                matches!(header, Ok(Some(header)) if header.input("per_layer_inputs").is_some());
+            self.config.prompt_style = prompt_style(takes);
+        }
+        self
+    }
+
+    /// `onnx-community` or `onnxruntime-genai`: how the files are named.
+    pub fn layout(&self) -> &'static str {
+        self.layout.name()
     }
 
     /// What the configuration says.
@@ -218,12 +105,9 @@ impl Bundle {
         Tokenizer::from_json(&self.files.read("tokenizer.json")?, config.as_deref())
     }
 
-    /// The dtypes in which a graph is there.
+    /// The dtypes in which a graph is there; `as-built` where a layout has one build alone.
     pub fn dtypes(&self, role: GraphRole) -> Vec<&'static str> {
-        PREFERRED
-            .into_iter()
-            .filter(|dtype| self.graph_file(role, dtype).is_some())
-            .collect()
+        self.layout.dtypes(&|name| self.files.contains(name), role)
     }
 
     /// The size of a graph and its external data in bytes.
@@ -232,10 +116,28 @@ impl Bundle {
             return 0;
         };
         let own = self.files.size_bytes(&file).unwrap_or(0);
-        let external = self.external_files(&file).into_iter();
+        let external = self.external_files(&file).unwrap_or_default().into_iter();
         own + external
             .filter_map(|name| self.files.size_bytes(&name))
             .sum::<u64>()
+    }
+
+    /// What the graph that `choice` picks says of itself; `None` where it is not there.
+    pub(crate) fn header(&self, role: GraphRole, choice: &DtypeChoice) -> Result<Option<Header>> {
+        let Some(dtype) = self.choose_dtype(role, choice)? else {
+            return Ok(None);
+        };
+        self.graph_source(role, dtype)?.header().map(Some)
+    }
+
+    /// The keys and values that the decoder's layers own, read from its file.
+    ///
+    /// # Errors
+    /// `Bundle` when the decoder is missing, damaged or none.
+    pub fn kv_layers(&self, choice: &DtypeChoice) -> Result<Vec<KvLayer>> {
+        let header = self.header(GraphRole::Decoder, choice)?;
+        let inputs = header.iter().flat_map(|header| &header.inputs);
+        KvLayer::of_inputs(inputs, &format!("bundle {}", self.location()))
     }
 
     /// The dtype that `choice`, else the bundle's own configuration, else the order of preference
@@ -259,7 +161,9 @@ impl Bundle {
             .filter(|dtype| there.contains(dtype));
         let chosen = own.or(there.first().copied());
         match chosen {
-            None if !role.is_optional() => Err(self.files.missing(&self.usual_file(role))),
+            None if !self.layout.is_optional(role) => {
+                Err(self.files.missing(&self.usual_file(role)))
+            }
             chosen => Ok(chosen),
         }
     }
@@ -273,7 +177,7 @@ impl Bundle {
         if there.contains(&asked) {
             return Ok(Some(asked));
         }
-        if there.is_empty() && role.is_optional() {
+        if there.is_empty() && self.layout.is_optional(role) {
             return Ok(None);
         }
         let found = if there.is_empty() {
@@ -281,7 +185,9 @@ impl Bundle {
         } else {
             there.join(", ")
         };
-        let detail = format!("expected the {role} graph in {asked}, found {found}");
+        let detail = format!(
+            "expected the {role} graph in {asked}, found {found}; choose another dtype or fetch this one"
+        );
         Err(Error::bundle(format!("bundle {}", self.location()), detail))
     }
 
@@ -296,7 +202,7 @@ impl Bundle {
     }
 
     fn memory_source(&self, file: &str) -> Result<GraphSource> {
-        let external = self.external_files(file).into_iter();
+        let external = self.external_files(file)?.into_iter();
         let external =
             external.map(|name| Ok((base_name(&name).to_owned(), self.files.read(&name)?)));
         Ok(GraphSource::Memory {
@@ -306,31 +212,38 @@ impl Bundle {
         })
     }
 
+    /// The file to name when a graph is not there.
+    pub(super) fn usual_file(&self, role: GraphRole) -> String {
+        self.layout.usual_file(role)
+    }
+
+    /// What a whole bundle of this layout has beside graphs and `config.json`.
+    pub(super) fn usual_configs(&self) -> &'static [&'static str] {
+        self.layout.configs()
+    }
+
     fn graph_file(&self, role: GraphRole, dtype: &str) -> Option<String> {
-        let suffix = SUFFIXES.iter().find(|(name, _)| *name == dtype)?.1;
-        let name = format!("{}{suffix}.onnx", role.file_stem());
-        [format!("onnx/{name}"), name]
-            .into_iter()
-            .find(|file| self.files.contains(file))
+        let contains = |name: &str| self.files.contains(name);
+        self.layout.graph_file(&contains, role, dtype)
     }
 
-    fn usual_file(&self, role: GraphRole) -> String {
-        format!("onnx/{}.onnx", role.file_stem())
-    }
-
-    /// `<file>_data`, `<file>_data_1`, …: as exporters name them.
-    fn external_files(&self, file: &str) -> Vec<String> {
-        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let first = format!("{file}_data");
-        let is_chunk = |name: &String| {
-            let rest = name.strip_prefix(&first);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    /// The files that the graph in `file` keeps its weights in, as it names them itself.
+    fn external_files(&self, file: &str) -> Result<Vec<String>> {
+        let source = match &self.files {
+            Files::Directory(root) => GraphSource::File(root.join(file)),
+            Files::Embedded(_) => GraphSource::Memory {
+                name: file.to_owned(),
+                model: self.files.read(file)?,
+                external: Vec::new(),
+            },
         };
-        self.files
-            .list(folder)
-            .into_iter()
-            .filter(is_chunk)
-            .collect()
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let path = |name: String| match folder {
+            "" => name,
+            folder => format!("{folder}/{name}"),
+        };
+        let files = source.header()?.external;
+        Ok(files.into_keys().map(path).collect())
     }
 }
 

@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use super::files::Files;
+use super::genai;
+use super::json::Json;
+use super::layout::GENAI_CONFIG;
 use crate::chat::{PromptStyle, Sampling};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The facts of a bundle's configuration that the host needs. Everything about keys and values comes
 /// from the graphs instead.
@@ -42,8 +45,10 @@ pub struct BundleConfig {
     pub audio: Option<MediaIds>,
     /// Placeholder of a video frame; begin and end are the image's.
     pub video: Option<MediaIds>,
-    /// Numbers that keys and values of one token take over all layers, where the configuration tells.
-    pub kv_numbers_per_token: Option<usize>,
+    /// Width of the per-layer inputs, 0 without; `None` where the configuration does not tell.
+    pub per_layer_width: Option<usize>,
+    /// Whether the soft tokens of one image see each other, on sliding layers.
+    pub bidirectional_images: bool,
     /// The dtype that `transformers.js_config` asks for: one for all graphs, or one for each.
     pub dtype: Option<Value>,
 }
@@ -60,14 +65,27 @@ pub struct MediaIds {
 }
 
 impl BundleConfig {
-    /// Reads `config.json`, and `generation_config.json` and `processor_config.json` where they are.
+    /// Reads `config.json` and, where they are, `generation_config.json` and `processor_config.json`; of an
+    /// onnxruntime-genai bundle without them `genai_config.json` and what it names.
     pub(crate) fn read(files: &Files) -> Result<Self> {
-        let config = Json::read(files, "config.json")?;
-        let generation = Json::read_optional(files, "generation_config.json")?;
+        let genai = Json::read_optional(files, GENAI_CONFIG)?;
+        let config = match Json::read_optional(files, "config.json")? {
+            config if !config.is_absent() => config,
+            _ if !genai.is_absent() => genai::as_config(&genai, files)?,
+            _ => return Err(files.missing("config.json")),
+        };
+        let generation = match Json::read_optional(files, "generation_config.json")? {
+            absent if absent.is_absent() => genai.child("search"),
+            generation => generation,
+        };
         let processor = Json::read_optional(files, "processor_config.json")?;
+        Self::of(&config, &generation, &processor, files)
+    }
+
+    fn of(config: &Json, generation: &Json, processor: &Json, files: &Files) -> Result<Self> {
         let text = config.child("text_config");
-        let per_layer_width = text.number("hidden_size_per_layer_input").unwrap_or(0);
-        let image = media_ids(&config, "image", "boi", "eoi");
+        let per_layer_width = text.number("hidden_size_per_layer_input");
+        let image = media_ids(config, "image", "boi", "eoi");
         Ok(Self {
             model_type: config.text("model_type").unwrap_or_default(),
             size: size_name(&text),
@@ -76,24 +94,21 @@ impl BundleConfig {
             layers: text.required("num_hidden_layers")?,
             context_tokens: text.number("max_position_embeddings").unwrap_or(131_072),
             sliding_window: text.number("sliding_window").unwrap_or(512),
-            // Only E2B and E4B have per-layer embeddings, and only they use the small template.
-            prompt_style: if per_layer_width > 0 {
-                PromptStyle::Small
-            } else {
-                PromptStyle::Large
-            },
-            eos_ids: eos_ids(&config, &text, &generation),
+            prompt_style: prompt_style(per_layer_width.is_some_and(|width| width > 0)),
+            eos_ids: eos_ids(config, &text, generation),
             suppressed_ids: generation.ids("suppress_tokens"),
-            sampling: sampling(&generation),
-            image_budget: image_budget(&processor),
+            sampling: sampling(generation),
+            image_budget: image_budget(processor, &genai::image_processor(files)?),
             pad_id: text
                 .id("pad_token_id")
                 .or(config.id("pad_token_id"))
                 .unwrap_or(0),
             image,
-            audio: media_ids(&config, "audio", "boa", "eoa"),
-            video: video_ids(&config, image),
-            kv_numbers_per_token: kv_numbers_per_token(&text),
+            audio: media_ids(config, "audio", "boa", "eoa"),
+            video: video_ids(config, image),
+            per_layer_width,
+            bidirectional_images: text.text("use_bidirectional_attention").as_deref()
+                == Some("vision"),
             dtype: config.0.pointer("/transformers.js_config/dtype").cloned(),
         })
     }
@@ -123,22 +138,13 @@ fn size_name(text: &Json) -> &'static str {
     }
 }
 
-/// Keys and values of the layers that own them: those before the last `num_kv_shared_layers`. Only an
-/// estimate for reports; what runs is read from the decoder graph.
-fn kv_numbers_per_token(text: &Json) -> Option<usize> {
-    let shared = text.number("num_kv_shared_layers").unwrap_or(0);
-    let types = text.0.get("layer_types")?.as_array()?;
-    let heads = text.number("num_key_value_heads")?;
-    let width = text.number("head_dim")?;
-    let of_layer = |kind: &Value| match kind.as_str() {
-        Some("full_attention") => {
-            text.number("num_global_key_value_heads").unwrap_or(heads)
-                * text.number("global_head_dim").unwrap_or(width)
-        }
-        _ => heads * width,
-    };
-    let own = types.len().checked_sub(shared)?;
-    Some(types[..own].iter().map(|kind| 2 * of_layer(kind)).sum())
+/// Only E2B and E4B have per-layer embeddings, and only they use the small template.
+pub(super) fn prompt_style(takes_per_layer_inputs: bool) -> PromptStyle {
+    if takes_per_layer_inputs {
+        PromptStyle::Small
+    } else {
+        PromptStyle::Large
+    }
 }
 
 fn eos_ids(config: &Json, text: &Json, generation: &Json) -> Vec<u32> {
@@ -164,11 +170,12 @@ fn sampling(generation: &Json) -> Sampling {
     }
 }
 
-fn image_budget(processor: &Json) -> u32 {
+fn image_budget(processor: &Json, genai: &Json) -> u32 {
     let image = processor.child("image_processor");
     let budget = image.id("max_soft_tokens").or(image.id("image_seq_length"));
+    let budget = budget.or(processor.id("image_seq_length"));
     // transformers 5.23, `image_processing_gemma4.py`: the default of `max_soft_tokens`.
-    budget.or(processor.id("image_seq_length")).unwrap_or(280)
+    budget.or(genai.id("max_soft_tokens")).unwrap_or(280)
 }
 
 fn media_ids(config: &Json, kind: &str, begin: &str, end: &str) -> Option<MediaIds> {
@@ -190,68 +197,4 @@ fn video_ids(config: &Json, image: Option<MediaIds>) -> Option<MediaIds> {
         placeholder,
         ..image
     })
-}
-
-/// A JSON object that answers with `None` for what is not there.
-struct Json(Value);
-
-impl Json {
-    fn read(files: &Files, name: &str) -> Result<Self> {
-        Self::parse(name, &files.read(name)?)
-    }
-
-    fn read_optional(files: &Files, name: &str) -> Result<Self> {
-        files
-            .find(name)?
-            .map_or(Ok(Self(Value::Null)), |bytes| Self::parse(name, &bytes))
-    }
-
-    fn parse(name: &str, bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map(Self).map_err(|error| {
-            Error::bundle(name, format!("expected JSON, found none: {error}")).with_source(error)
-        })
-    }
-
-    fn child(&self, key: &str) -> Self {
-        Self(self.0.get(key).cloned().unwrap_or(Value::Null))
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        self.0.get(key)?.as_str().map(str::to_owned)
-    }
-
-    fn number(&self, key: &str) -> Option<usize> {
-        self.0
-            .get(key)?
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-    }
-
-    fn required(&self, key: &str) -> Result<usize> {
-        self.number(key).ok_or_else(|| {
-            Error::bundle(
-                "config.json",
-                format!("expected a number text_config.{key}, found none"),
-            )
-        })
-    }
-
-    fn float(&self, key: &str) -> Option<f32> {
-        #[expect(clippy::cast_possible_truncation, reason = "a setting, not a count")]
-        self.0.get(key)?.as_f64().map(|number| number as f32)
-    }
-
-    fn id(&self, key: &str) -> Option<u32> {
-        self.number(key).and_then(|id| u32::try_from(id).ok())
-    }
-
-    /// One id or a list of them.
-    fn ids(&self, key: &str) -> Vec<u32> {
-        let as_id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-        match self.0.get(key) {
-            Some(Value::Array(ids)) => ids.iter().filter_map(as_id).collect(),
-            Some(one) => as_id(one).into_iter().collect(),
-            None => Vec::new(),
-        }
-    }
 }

@@ -1,17 +1,13 @@
 //! Embeddings and cached keys and values to logits.
 
+use super::cache::{KvCache, Window};
+use super::config::BundleConfig;
 use super::embed::Embeddings;
-use super::gemma::KvLayer;
+use super::extras::{EMBEDDINGS, Extra, Extras, PER_LAYER};
+use super::kv::KvLayer;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, RunControl, Value};
 use crate::tensor::Tensor;
-
-/// The keys and values of one sequence.
-pub(crate) struct KvCache {
-    /// Key and value of each layer that owns them, in the order of [`Decoder::layers`].
-    values: Vec<Value>,
-    token_count: usize,
-}
 
 /// Of which positions logits are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,44 +16,48 @@ pub(crate) enum LogitRows {
     All,
 }
 
+/// Consecutive tokens, as the decoder may want to see them.
+pub(super) struct Stretch<'a> {
+    /// Placeholders included.
+    pub ids: &'a [u32],
+    /// `None` where the decoder looks ids up itself.
+    pub embeddings: Option<Embeddings>,
+    /// Whether the tokens are a prompt's; what the model writes is never media.
+    pub is_prompt: bool,
+}
+
 /// The decoder graph. Feeds only what the graph lists, and learns all about keys and values from it.
 pub(super) struct Decoder {
     graph: Graph,
     layers: Vec<KvLayer>,
     past_names: Vec<String>,
     present_names: Vec<String>,
-    takes_positions: bool,
-    takes_keep: bool,
+    extras: Extras,
+    window: Window,
 }
 
 impl Decoder {
-    /// Checks that the graph has the inputs and outputs of a decoder.
+    /// Checks that every input of the graph can be fed.
     ///
     /// # Errors
-    /// `Bundle` when it has not.
-    pub fn new(graph: Graph) -> Result<Self> {
-        require(&graph, "inputs_embeds")?;
-        require(&graph, "attention_mask")?;
-        let layers = kv_layers(&graph)?;
-        let both = |name: &str| {
-            let of_layer = |layer: &KvLayer| {
-                [
-                    format!("{name}.{}.key", layer.index),
-                    format!("{name}.{}.value", layer.index),
-                ]
-            };
-            layers.iter().flat_map(of_layer).collect::<Vec<_>>()
-        };
-        let (past_names, present_names) = (both("past_key_values"), both("present"));
-        let takes_positions = graph.input("position_ids").is_some();
-        let takes_keep = graph.input("num_logits_to_keep").is_some();
+    /// `Bundle` when one cannot.
+    pub fn new(graph: Graph, config: &BundleConfig) -> Result<Self> {
+        let layers = KvLayer::of_inputs(graph.inputs().iter(), graph.subject())?;
+        if layers.is_empty() {
+            let detail = "expected inputs past_key_values.0.key and so on, found none; this is no Gemma 4 decoder";
+            return Err(Error::bundle(graph.subject(), detail));
+        }
+        let (past_names, present_names) =
+            (names(&layers, "past_key_values"), names(&layers, "present"));
+        let extras = Extras::of(&graph, &past_names, config)?;
+        check_window(&layers, &extras, graph.subject())?;
         Ok(Self {
-            graph,
+            window: Window::of(&layers, config),
             layers,
             past_names,
             present_names,
-            takes_positions,
-            takes_keep,
+            extras,
+            graph,
         })
     }
 
@@ -69,83 +69,49 @@ impl Decoder {
         &self.graph
     }
 
+    /// Whether it takes embeddings; else it looks ids up itself.
+    pub fn takes_embeddings(&self) -> bool {
+        self.graph.input(EMBEDDINGS).is_some()
+    }
+
+    /// Dimensions of the per-layer inputs that it takes; `None` where it takes none.
+    pub fn per_layer_rank(&self) -> Option<usize> {
+        Some(self.graph.input(PER_LAYER)?.dims.len())
+    }
+
+    /// Whether it can leave out logits that nobody wants.
+    pub fn keeps_logits(&self) -> bool {
+        self.extras.lists(Extra::LogitsToKeep)
+    }
+
     /// A cache that holds nothing.
     pub fn empty_cache(&self) -> Result<KvCache> {
-        let empty =
-            |layer: &KvLayer| Value::zeros(layer.dtype, &[1, layer.heads, 0, layer.head_dim]);
-        let values = self
-            .layers
-            .iter()
-            .flat_map(|layer| [empty(layer), empty(layer)]);
-        Ok(KvCache {
-            values: values.collect::<Result<_>>()?,
-            token_count: 0,
-        })
+        KvCache::empty(&self.layers, self.window.clone())
     }
 
     /// Runs the next tokens and adds them to the cache. Returns `[rows, vocab]`.
     pub fn forward(
         &mut self,
-        input: &Embeddings,
+        input: &Stretch<'_>,
         cache: &mut KvCache,
         rows: LogitRows,
         control: &RunControl,
     ) -> Result<Tensor<f32>> {
-        let total = cache.token_count + input.token_count;
-        let extra = self.extra_inputs(cache.token_count, total, rows)?;
-        let mut inputs: Vec<(&str, &Value)> = Vec::with_capacity(self.past_names.len() + 5);
-        inputs.push(("inputs_embeds", &input.tokens));
-        inputs.extend(
-            input
-                .per_layer
-                .iter()
-                .map(|value| ("per_layer_inputs", value)),
-        );
-        inputs.extend(extra.iter().map(|(name, value)| (*name, value)));
-        inputs.extend(
-            self.past_names
-                .iter()
-                .map(String::as_str)
-                .zip(&cache.values),
-        );
+        let extras = self.extras.values(input, cache, rows)?;
+        let mut inputs: Vec<(&str, &Value)> = Vec::with_capacity(self.past_names.len() + 8);
+        if let Some(embeddings) = &input.embeddings {
+            inputs.push((EMBEDDINGS, &embeddings.tokens));
+            let per_layer = embeddings.per_layer.iter();
+            let taken = per_layer.filter(|_| self.per_layer_rank().is_some());
+            inputs.extend(taken.map(|value| (PER_LAYER, value)));
+        }
+        inputs.extend(extras.iter().map(|(name, value)| (*name, value)));
+        let past = self.past_names.iter().map(String::as_str);
+        inputs.extend(past.zip(cache.values()));
         let mut outputs = self.graph.run(&inputs, control)?;
-        cache.values = self
-            .present_names
-            .iter()
-            .map(|name| outputs.take(name))
-            .collect::<Result<_>>()?;
-        cache.token_count = total;
+        let present = self.present_names.iter().map(|name| outputs.take(name));
+        cache.advance(present.collect::<Result<_>>()?, input.ids.len())?;
         logit_rows(outputs.take("logits")?, rows)
-    }
-
-    fn extra_inputs(
-        &self,
-        past: usize,
-        total: usize,
-        rows: LogitRows,
-    ) -> Result<Vec<(&'static str, Value)>> {
-        let mut extra = vec![(
-            "attention_mask",
-            Value::i64(Tensor::new([1, total], vec![1; total])?)?,
-        )];
-        if self.takes_positions {
-            let positions: Vec<i64> = (past..total).map(|position| position as i64).collect();
-            extra.push((
-                "position_ids",
-                Value::i64(Tensor::new([1, total - past], positions)?)?,
-            ));
-        }
-        if self.takes_keep {
-            let keep = match rows {
-                LogitRows::Last => 1,
-                LogitRows::All => 0,
-            };
-            extra.push((
-                "num_logits_to_keep",
-                Value::i64(Tensor::new([], vec![keep])?)?,
-            ));
-        }
-        Ok(extra)
     }
 }
 
@@ -159,41 +125,21 @@ fn logit_rows(logits: Value, rows: LogitRows) -> Result<Tensor<f32>> {
     }
 }
 
-fn require(graph: &Graph, input: &str) -> Result<()> {
-    if graph.input(input).is_some() {
+/// Layers that keep a window, and the mask that counts its rows, go together.
+fn check_window(layers: &[KvLayer], extras: &Extras, subject: &str) -> Result<()> {
+    let keeps = layers.iter().filter(|layer| layer.keeps_window).count();
+    if (keeps > 0) == extras.lists(Extra::SlidingMask) {
         return Ok(());
     }
-    let detail = format!("expected an input {input}, found none; this is not a Gemma 4 decoder");
-    Err(Error::bundle(graph.subject(), detail))
+    let detail = format!(
+        "has {keeps} layers that keep a window; expected an input sliding_attention_mask if and only if there are \
+         some; export it again"
+    );
+    Err(Error::bundle(subject, detail))
 }
 
-fn kv_layers(graph: &Graph) -> Result<Vec<KvLayer>> {
-    let layers: Vec<KvLayer> = (0..)
-        .map_while(|index| kv_layer(graph, index))
-        .collect::<Result<_>>()?;
-    if layers.is_empty() {
-        let detail = "expected inputs past_key_values.0.key and so on, found none";
-        return Err(Error::bundle(graph.subject(), detail));
-    }
-    Ok(layers)
-}
-
-fn kv_layer(graph: &Graph, index: usize) -> Option<Result<KvLayer>> {
-    let port = graph.input(&format!("past_key_values.{index}.key"))?;
-    let layer = match port.dims[..] {
-        [_, Some(heads), _, Some(head_dim)] => Ok(KvLayer {
-            index,
-            heads,
-            head_dim,
-            dtype: port.dtype,
-        }),
-        _ => {
-            let detail = format!(
-                "expected {} as [batch, heads, past, head size] with fixed heads and head size",
-                port.name
-            );
-            Err(Error::bundle(graph.subject(), detail))
-        }
-    };
-    Some(layer)
+fn names(layers: &[KvLayer], side: &str) -> Vec<String> {
+    let of_layer =
+        |layer: &KvLayer| ["key", "value"].map(|kind| format!("{side}.{}.{kind}", layer.index));
+    layers.iter().flat_map(of_layer).collect()
 }

@@ -50,33 +50,6 @@ impl Files {
         }
     }
 
-    /// Every file name under `folder`, sorted.
-    pub fn list(&self, folder: &str) -> Vec<String> {
-        let prefix = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{folder}/")
-        };
-        let mut names: Vec<String> = match self {
-            Self::Directory(root) => std::fs::read_dir(root.join(folder))
-                .into_iter()
-                .flatten()
-                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-                .map(|name| format!("{prefix}{name}"))
-                .collect(),
-            Self::Embedded(files) => files
-                .iter()
-                .filter(|(name, _)| {
-                    name.strip_prefix(&prefix)
-                        .is_some_and(|rest| !rest.contains('/'))
-                })
-                .map(|(name, _)| (*name).to_owned())
-                .collect(),
-        };
-        names.sort();
-        names
-    }
-
     /// How error messages and reports name the bundle.
     pub fn location(&self) -> String {
         match self {

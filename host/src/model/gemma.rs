@@ -1,63 +1,59 @@
-//! The loaded model: four graphs and the order in which they run.
+//! The loaded model: its graphs and the order in which they run.
 
 use std::time::Duration;
 
-use super::bundle::{Bundle, DtypeChoice, GraphRole};
-use super::decoder::{Decoder, KvCache, LogitRows};
-use super::embed::{Embedder, SoftRows};
+use super::bundle::Bundle;
+use super::cache::KvCache;
+use super::decoder::{Decoder, LogitRows, Stretch};
+use super::dtype::DtypeChoice;
+use super::embed::{Embedder, Embeddings, SoftRows};
 use super::encoder;
+use super::kv::KvLayer;
 use super::prompt::{Features, MediaSpan, Prompt};
+use super::role::GraphRole;
 use crate::error::{Error, Result};
-use crate::graph::{Dtype, Graph, GraphOptions, RunControl};
+use crate::graph::{Graph, GraphOptions, RunControl};
 use crate::tensor::Tensor;
-
-/// The keys and values that one decoder layer owns, as its graph states them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KvLayer {
-    /// Counts the layers that own keys and values.
-    pub index: usize,
-    /// Heads of keys and values.
-    pub heads: usize,
-    /// Width of one head.
-    pub head_dim: usize,
-    /// What they are stored in.
-    pub dtype: Dtype,
-}
 
 /// How a model is loaded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GemmaOptions {
     pub dtype: DtypeChoice,
     pub graph: GraphOptions,
+    /// Tokens of one prefill run; at least one, and an image is never cut.
+    pub prefill_tokens_max: usize,
 }
 
 /// A loaded Gemma 4. Belongs to one thread.
 pub(crate) struct Gemma {
     bundle: Bundle,
     options: GemmaOptions,
-    embedder: Embedder,
+    /// `None` where the decoder looks ids up itself.
+    embedder: Option<Embedder>,
     decoder: Decoder,
     vision: Option<Graph>,
     audio: Option<Graph>,
-    /// Placeholder ids, which the embedding must not see.
-    placeholders: Vec<u32>,
 }
 
-/// Tokens of one prefill run. Bounds the memory of activations; an image is never cut.
-const PREFILL_CHUNK_TOKENS: usize = 512;
+/// Bytes of logits that one prefill run may give where a decoder gives those of all its tokens.
+const LOGITS_BYTES_MAX: usize = 64 << 20;
 
 impl Gemma {
     /// Loads the text graphs; the encoders load with the first image or recording.
-    pub fn load(bundle: Bundle, options: GemmaOptions) -> Result<Self> {
-        let embedder = Embedder::new(load_required(&bundle, &options, GraphRole::Embed)?);
-        let decoder = Decoder::new(load_required(&bundle, &options, GraphRole::Decoder)?)?;
-        let config = bundle.config();
-        let media = [config.image, config.audio, config.video];
-        let placeholders = media
-            .into_iter()
-            .flatten()
-            .map(|ids| ids.placeholder)
-            .collect();
+    pub fn load(bundle: Bundle, mut options: GemmaOptions) -> Result<Self> {
+        let decoder = load_required(&bundle, &options, GraphRole::Decoder)?;
+        let decoder = Decoder::new(decoder, bundle.config())?;
+        let embedder = decoder.takes_embeddings().then(|| {
+            let graph = load_required(&bundle, &options, GraphRole::Embed)?;
+            Embedder::new(graph, bundle.config())
+        });
+        let embedder = embedder.transpose()?;
+        check_per_layer(embedder.as_ref(), &decoder)?;
+        if !decoder.keeps_logits() {
+            let tokens = LOGITS_BYTES_MAX / (4 * bundle.config().vocab_size.max(1));
+            options.prefill_tokens_max = options.prefill_tokens_max.min(tokens);
+        }
+        options.prefill_tokens_max = options.prefill_tokens_max.max(1);
         Ok(Self {
             bundle,
             options,
@@ -65,7 +61,6 @@ impl Gemma {
             decoder,
             vision: None,
             audio: None,
-            placeholders,
         })
     }
 
@@ -89,8 +84,9 @@ impl Gemma {
     /// The time that all runs so far spent inside ONNX Runtime.
     pub fn busy(&self) -> Duration {
         let encoders = self.vision.iter().chain(&self.audio);
-        let text = [self.embedder.graph(), self.decoder.graph()];
-        text.into_iter().chain(encoders).map(Graph::busy).sum()
+        let text = self.embedder.iter().map(Embedder::graph);
+        let text = text.chain([self.decoder.graph()]);
+        text.chain(encoders).map(Graph::busy).sum()
     }
 
     /// A cache for a new sequence.
@@ -107,14 +103,18 @@ impl Gemma {
         control: &RunControl,
     ) -> Result<Tensor<f32>> {
         let soft = self.encode_media(&prompt.media, control)?;
-        let ids = self.without_placeholders(&prompt.ids);
+        let ids = &prompt.ids;
         let (mut logits, mut row_count) = (Vec::new(), 0);
         let mut start = 0;
         while start < ids.len() {
-            let end = chunk_end(start, ids.len(), &prompt.media);
+            let end = self.chunk_end(start, ids.len(), &prompt.media);
             let soft = soft_in(start, end, &prompt.media, &soft);
-            let embeddings = self.embedder.embed(&ids[start..end], &soft, control)?;
-            let chunk = self.decoder.forward(&embeddings, cache, rows, control)?;
+            let stretch = Stretch {
+                ids: &ids[start..end],
+                embeddings: self.embed(&ids[start..end], &soft, control)?,
+                is_prompt: true,
+            };
+            let chunk = self.decoder.forward(&stretch, cache, rows, control)?;
             if rows == LogitRows::Last {
                 (logits, row_count) = (Vec::new(), 0);
             }
@@ -133,9 +133,30 @@ impl Gemma {
         cache: &mut KvCache,
         control: &RunControl,
     ) -> Result<Tensor<f32>> {
-        let embeddings = self.embedder.embed(&[id], &[], control)?;
+        let stretch = Stretch {
+            ids: &[id],
+            embeddings: self.embed(&[id], &[], control)?,
+            is_prompt: false,
+        };
         self.decoder
-            .forward(&embeddings, cache, LogitRows::Last, control)
+            .forward(&stretch, cache, LogitRows::Last, control)
+    }
+
+    fn embed(
+        &mut self,
+        ids: &[u32],
+        soft: &[SoftRows<'_>],
+        control: &RunControl,
+    ) -> Result<Option<Embeddings>> {
+        match &mut self.embedder {
+            Some(embedder) => embedder.embed(ids, soft, control).map(Some),
+            None if soft.is_empty() => Ok(None),
+            None => {
+                let detail =
+                    "is a text model's: it takes ids and no embeddings; leave the media out";
+                Err(Error::unsupported(self.decoder.graph().subject(), detail))
+            }
+        }
     }
 
     fn encode_media(
@@ -143,9 +164,10 @@ impl Gemma {
         spans: &[MediaSpan],
         control: &RunControl,
     ) -> Result<Vec<Tensor<f32>>> {
+        let hidden_size = self.bundle.config().hidden_size;
         spans
             .iter()
-            .map(|span| encoder::encode(self.encoder(span)?, span, control))
+            .map(|span| encoder::encode(self.encoder(span)?, span, hidden_size, control))
             .collect()
     }
 
@@ -160,17 +182,14 @@ impl Gemma {
         Ok(slot.as_mut().expect("it was just filled"))
     }
 
-    fn without_placeholders(&self, ids: &[u32]) -> Vec<u32> {
-        let pad = self.bundle.config().pad_id;
-        ids.iter()
-            .map(|id| {
-                if self.placeholders.contains(id) {
-                    pad
-                } else {
-                    *id
-                }
-            })
-            .collect()
+    /// The end of the chunk that begins at `start`: a media item is never cut, since the soft tokens of an image
+    /// may see each other.
+    fn chunk_end(&self, start: usize, len: usize, media: &[MediaSpan]) -> usize {
+        let end = (start.saturating_add(self.options.prefill_tokens_max)).min(len);
+        let cut = media
+            .iter()
+            .find(|span| span.start < end && end < span.start + span.soft_tokens);
+        cut.map_or(end, |span| span.start + span.soft_tokens)
     }
 }
 
@@ -183,13 +202,21 @@ fn load_required(bundle: &Bundle, options: &GemmaOptions, role: GraphRole) -> Re
     Graph::load(&bundle.graph_source(role, dtype)?, &options.graph)
 }
 
-/// The end of the chunk that begins at `start`: a media item is never cut.
-fn chunk_end(start: usize, len: usize, media: &[MediaSpan]) -> usize {
-    let end = (start + PREFILL_CHUNK_TOKENS).min(len);
-    let cut = media
-        .iter()
-        .find(|span| span.start < end && end < span.start + span.soft_tokens);
-    cut.map_or(end, |span| span.start + span.soft_tokens)
+/// Refuses graphs of two exporters: some mix per-layer inputs into the embedding, others into the decoder.
+fn check_per_layer(embedder: Option<&Embedder>, decoder: &Decoder) -> Result<()> {
+    let given = embedder.and_then(Embedder::per_layer_rank);
+    let taken = decoder.per_layer_rank();
+    if given == taken || taken.is_none() {
+        return Ok(());
+    }
+    let rank =
+        |rank: Option<usize>| rank.map_or("none".to_owned(), |rank| format!("{rank} dimensions"));
+    let detail = format!(
+        "expected per_layer_inputs of {} from the embedding, found {}; take both graphs from one export",
+        rank(taken),
+        rank(given)
+    );
+    Err(Error::bundle(decoder.graph().subject(), detail))
 }
 
 fn soft_in<'a>(
@@ -206,6 +233,7 @@ fn soft_in<'a>(
         .map(|(span, rows)| SoftRows {
             start: span.start - start,
             rows: rows.data(),
+            is_audio: matches!(span.features, Features::Audio(_)),
         })
         .collect()
 }

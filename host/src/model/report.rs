@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::bundle::{Bundle, DtypeChoice, GraphRole};
+use super::bundle::Bundle;
+use super::dtype::DtypeChoice;
+use super::role::GraphRole;
 use crate::chat::PromptStyle;
 use crate::error::Result;
 
@@ -109,6 +111,7 @@ impl Bundle {
             ("text", true),
             ("image", config.image.is_some() && has(GraphRole::Vision)),
             ("audio", config.audio.is_some() && has(GraphRole::Audio)),
+            ("video", config.video.is_some() && has(GraphRole::Vision)),
         ];
         senses
             .into_iter()
@@ -118,17 +121,13 @@ impl Bundle {
     }
 
     fn kv_bytes_per_token(&self) -> Option<u64> {
-        let dtype = self
-            .choose_dtype(GraphRole::Decoder, &DtypeChoice::default())
-            .ok()??;
-        // fp16 and q4f16 keep keys and values in half precision, all others in single.
-        let width = if dtype.ends_with("f16") || dtype == "fp16" {
-            2
-        } else {
-            4
-        };
-        let numbers = self.config().kv_numbers_per_token?;
-        Some(numbers as u64 * width)
+        let layers = self.kv_layers(&DtypeChoice::default()).ok()?;
+        Some(
+            layers
+                .iter()
+                .map(|layer| layer.bytes_per_token() as u64)
+                .sum(),
+        )
     }
 
     fn missing(&self, graphs: &[GraphReport]) -> Vec<String> {
@@ -140,16 +139,11 @@ impl Bundle {
         };
         let absent = GraphRole::ALL.into_iter().zip(graphs);
         let absent = absent.filter(|(role, report)| report.dtypes.is_empty() && wanted(*role));
-        let graphs = absent.map(|(role, _)| format!("onnx/{}.onnx", role.file_stem()));
-        let files = [
-            "tokenizer.json",
-            "generation_config.json",
-            "processor_config.json",
-        ];
+        let graphs = absent.map(|(role, _)| self.usual_file(role));
+        let files = self.usual_configs().iter();
         let files = files
-            .into_iter()
             .filter(|name| !self.has_file(name))
-            .map(str::to_owned);
+            .map(|name| (*name).to_owned());
         let broken = GraphRole::ALL
             .into_iter()
             .filter_map(|role| self.harm(role));

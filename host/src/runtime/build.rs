@@ -173,6 +173,7 @@ impl RuntimeBuilder {
         let options = GemmaOptions {
             dtype: self.dtype,
             graph,
+            prefill_tokens_max: self.limits.prefill_tokens_max,
         };
         let (engine, info) = Engine::start(bundle.clone(), options, self.limits.sequences_max)?;
         let inner = Inner {

@@ -10,6 +10,7 @@ use super::cancel::Cancel;
 use super::collect::Collector;
 use super::generate::{finish_reason, named_logprobs};
 use super::generation::SharedMessages;
+use super::media::Purpose;
 use super::prompt::{self, Given, RenderedPrompt};
 use super::turn::Turn;
 use crate::chat::{ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage};
@@ -79,7 +80,7 @@ impl Chat {
     }
 
     fn rounds(&mut self) -> Result<FinishReason> {
-        let given = Given::new(&self.inner, &self.conversation, &self.options)?;
+        let given = Given::new(&self.inner, &self.conversation, &self.options, Purpose::Run)?;
         for _ in 0..=self.inner.limits.tool_rounds_max {
             let (reason, turn) = self.generate(&given)?;
             let calls = turn.calls.clone();

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use super::Inner;
 use super::cancel::Cancel;
-use super::media::blocks;
+use super::media::{Purpose, blocks};
 use super::prompt::check_length;
 use crate::chat::{FinishReason, Logprob, Media, Sampling, TokenLogprob, Usage, check_choices};
 use crate::engine::{EndReason, Job, Step, stopped};
@@ -119,7 +119,7 @@ fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
     let mut next = HashMap::new();
     let mut spans = Vec::with_capacity(request.media.len());
     for (index, media) in request.media.iter().enumerate() {
-        let blocks = blocks(inner, media, index + 1)?.into_iter();
+        let blocks = blocks(inner, media, index + 1, Purpose::Run)?.into_iter();
         for block in blocks.filter(|block| block.soft_tokens > 0) {
             let (placeholder, soft_tokens) = (block.ids.placeholder, block.soft_tokens);
             let from = next.entry(placeholder).or_insert(0);
@@ -135,11 +135,11 @@ fn place(request: &GenerateRequest, inner: &Inner) -> Result<Vec<MediaSpan>> {
                 return Err(no_place(index, soft_tokens, there));
             }
             *from = start + soft_tokens;
-            spans.push(MediaSpan {
+            spans.extend(block.features.map(|features| MediaSpan {
                 start,
                 soft_tokens,
-                features: block.features,
-            });
+                features,
+            }));
         }
     }
     check_covered(&request.ids, &spans, inner)?;

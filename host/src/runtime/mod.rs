@@ -7,6 +7,7 @@ mod collect;
 mod generate;
 mod generation;
 mod media;
+mod price;
 mod prompt;
 mod tools;
 mod turn;
@@ -15,9 +16,12 @@ pub use build::RuntimeBuilder;
 pub use cancel::Cancel;
 pub use generate::{GenerateRequest, Generated};
 pub use generation::{Generation, Reply};
+pub use price::PromptPrice;
 pub use prompt::RenderedPrompt;
 
 use std::sync::Arc;
+
+use media::Purpose;
 
 use crate::chat::{ChatOptions, Conversation, ToolSpec, check_choices};
 use crate::engine::{Engine, EngineInfo};
@@ -103,7 +107,7 @@ impl Runtime {
         options: &ChatOptions,
     ) -> Result<RenderedPrompt> {
         prompt::check_size(conversation, &self.inner.limits)?;
-        let given = prompt::Given::new(&self.inner, conversation, options)?;
+        let given = prompt::Given::new(&self.inner, conversation, options, Purpose::Run)?;
         prompt::render(
             &self.inner,
             conversation,
@@ -111,6 +115,23 @@ impl Runtime {
             &given,
             &Interrupt::new(),
         )
+    }
+
+    /// What the prompt of a chat costs. Nothing runs: of pictures only headers are read, recordings are decoded to
+    /// find where they are cut, and only videos are looked at whole.
+    ///
+    /// ```
+    /// # lapidary::onnxruntime::locate_or_fetch(&mut |_| {})?;
+    /// use lapidary::{ChatOptions, Runtime};
+    /// let price = Runtime::builder().build()?.price(&"Hello!".into(), &ChatOptions::default())?;
+    /// assert!(price.media.is_empty() && price.tokens < price.left_tokens);
+    /// # Ok::<(), lapidary::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Runtime::render`].
+    pub fn price(&self, conversation: &Conversation, options: &ChatOptions) -> Result<PromptPrice> {
+        price::of(&self.inner, conversation, options)
     }
 
     /// What the bundle's configuration says.

@@ -1,7 +1,7 @@
 //! A conversation to a prompt: checked, rendered by the format, tokenized, media in place.
 
 use super::Inner;
-use super::media::{self, Block};
+use super::media::{self, Block, Purpose};
 use crate::chat::{ChatOptions, Conversation, ToolSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -29,10 +29,21 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub fn new(inner: &Inner, conversation: &Conversation, options: &ChatOptions) -> Result<Self> {
+    pub fn new(
+        inner: &Inner,
+        conversation: &Conversation,
+        options: &ChatOptions,
+        purpose: Purpose,
+    ) -> Result<Self> {
         let specs = [inner.tools.specs(), &options.tools].concat();
-        let media = media::blocks_of(inner, conversation)?;
+        let media = media::blocks_of(inner, conversation, purpose)?;
         Ok(Self { specs, media })
+    }
+
+    /// The soft tokens of each media item.
+    pub fn soft_tokens(&self) -> Vec<usize> {
+        let of_item = |blocks: &Vec<Block>| blocks.iter().map(|block| block.soft_tokens).sum();
+        self.media.iter().map(of_item).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use lapidary::{
     ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Thinking,
+    VideoView,
 };
 
 use crate::model::{ModelArgs, PluginArgs, read};
@@ -51,6 +52,12 @@ pub struct AskArgs {
     /// The most soft tokens of one picture: 70, 140, 280, 560 or 1120.
     #[arg(long, value_name = "TOKENS")]
     pub image_budget: Option<u32>,
+    /// This many frames of each video, spread evenly, in place of one a second for a minute; the reference takes 32.
+    #[arg(long, value_name = "COUNT")]
+    pub video_frames: Option<usize>,
+    /// The sound of each video too, for models that hear.
+    #[arg(long)]
+    pub video_sound: bool,
     /// Think before answering.
     #[arg(long)]
     pub think: bool,
@@ -88,7 +95,11 @@ impl AskArgs {
     pub fn media(&self) -> anyhow::Result<Vec<Media>> {
         let images = self.image.iter().map(|path| image(path, self.image_budget));
         let recordings = self.audio.iter().map(|path| Ok(Media::audio(read(path)?)));
-        let videos = self.video.iter().map(|path| Ok(Media::video(read(path)?)));
+        let view = VideoView {
+            frame_count: self.video_frames,
+            sound: self.video_sound,
+        };
+        let videos = self.video.iter().map(|path| video(path, view));
         images.chain(recordings).chain(videos).collect()
     }
 
@@ -106,6 +117,13 @@ pub fn image(path: &Path, budget: Option<u32>) -> anyhow::Result<Media> {
     Ok(Media {
         budget,
         ..Media::image(read(path)?)
+    })
+}
+
+fn video(path: &Path, view: VideoView) -> anyhow::Result<Media> {
+    Ok(Media {
+        video: view,
+        ..Media::video(read(path)?)
     })
 }
 

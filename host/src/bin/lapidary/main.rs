@@ -3,6 +3,7 @@
 mod chat;
 mod doctor;
 mod features;
+mod fetch;
 mod generate;
 mod inspect;
 mod model;
@@ -44,6 +45,8 @@ enum Command {
     Generate(Box<generate::Args>),
     /// Write the tensors that the encoders get.
     Features(features::Args),
+    /// Fetch a bundle from a hub into the cache.
+    Fetch(fetch::Args),
     /// Say what a bundle or a plugin is.
     Inspect(inspect::Args),
     /// Check this machine, each problem with its cure.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Parse(args) => parse::run(&args),
         Command::Generate(args) => generate::run(*args),
         Command::Features(args) => features::run(&args),
+        Command::Fetch(args) => fetch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };

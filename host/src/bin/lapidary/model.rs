@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args as ClapArgs, ValueEnum};
 use lapidary::{
-    Bundle, DtypeChoice, Engines, Format, Grants, Limits, Providers, Resizer, Runtime,
+    Bundle, DtypeChoice, Engines, Format, Grants, HubId, Limits, Providers, Resizer, Runtime,
     RuntimeBuilder, onnxruntime,
 };
 
@@ -14,7 +14,7 @@ use crate::{screen, settings};
 /// Which model runs, and on what.
 #[derive(ClapArgs, Debug, Default)]
 pub struct ModelArgs {
-    /// A bundle's directory. Without it, the embedded model.
+    /// A bundle's directory, or a hub id that was fetched. Without it, the embedded model.
     #[arg(long, env = "LAPIDARY_MODEL")]
     pub model: Option<String>,
     /// What runs the graphs, such as cuda:0,cpu: each takes the nodes it can, the next one the rest. One that
@@ -72,12 +72,39 @@ pub fn find_library() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The bundle that the flags name.
+/// The bundle that the flags name: a directory, or a hub id that was fetched.
 pub fn bundle(name: Option<&str>) -> anyhow::Result<Bundle> {
-    Ok(match name {
-        Some(directory) => Bundle::open(directory)?,
-        None => Bundle::embedded()?,
-    })
+    match name {
+        None => Ok(Bundle::embedded()?),
+        Some(name) if Path::new(name).is_dir() => Ok(Bundle::open(name)?),
+        Some(name) => match fetched(name)? {
+            Some(folder) => Ok(Bundle::open(folder)?),
+            None => Err(no_bundle(name).into()),
+        },
+    }
+}
+
+/// Where the files of a hub id are, if they were fetched.
+fn fetched(name: &str) -> anyhow::Result<Option<PathBuf>> {
+    match name.parse::<HubId>() {
+        Ok(id) => Ok(lapidary::cached(&id, &onnxruntime::cache_folder()?)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn no_bundle(name: &str) -> lapidary::Error {
+    let cure = match name.parse::<HubId>() {
+        Ok(_) => format!("; if it is a hub id, run `lapidary fetch {name}` first"),
+        Err(_) => String::new(),
+    };
+    let detail = format!(
+        "expected a directory with config.json and onnx/, or a fetched hub id, found neither{cure}"
+    );
+    lapidary::Error::new(
+        lapidary::ErrorKind::Bundle,
+        format!("bundle {name}"),
+        detail,
+    )
 }
 
 /// The folder for the plugins' machine code.

@@ -31,6 +31,11 @@ pub fn progress(line: &str) {
     }
 }
 
+/// Whether somebody sees a line that is drawn again and again.
+pub fn is_watched() -> bool {
+    io::stderr().is_terminal() && !QUIET.load(Ordering::Relaxed)
+}
+
 /// Part of a line on standard error, dim on a terminal.
 pub fn aside(text: &str) {
     if QUIET.load(Ordering::Relaxed) {

@@ -1,4 +1,5 @@
-//! Which other files a graph needs, read from the graph before ONNX Runtime opens it.
+//! What a graph says of itself, read before ONNX Runtime opens it: its inputs and outputs, and which other files it
+//! needs.
 //!
 //! The field numbers are those of `onnx.proto3` (ONNX 1.19). Everything but the path to the tensors' external data is
 //! stepped over, so a graph with its weights inside is not read either.
@@ -7,28 +8,45 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Seek};
 use std::path::{Component, Path};
 
-/// File name, relative to the graph → bytes it has to have.
-pub(super) type ExternalFiles = BTreeMap<String, u64>;
+use super::proto::{Field, fields};
+use super::signature::Port;
 
-/// Lists the external files of the graph of `size_bytes` in `reader`.
-///
-/// # Errors
-/// What is wrong with the graph, to be put behind its name.
-pub(super) fn external_files(
-    reader: impl BufRead + Seek,
-    size_bytes: u64,
-) -> Result<ExternalFiles, String> {
-    let mut scan = Scan {
-        reader,
-        position: 0,
-        graphs: 0,
-        files: ExternalFiles::new(),
-    };
-    scan.message(Kind::Model, size_bytes, 0)?;
-    if scan.graphs == 0 {
-        return Err(NOT_ONNX.into());
+/// File name, relative to the graph → bytes it has to have.
+pub(crate) type ExternalFiles = BTreeMap<String, u64>;
+
+/// What a graph says of itself.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Header {
+    /// Those whose element type we know.
+    pub inputs: Vec<Port>,
+    /// Those whose element type we know.
+    pub outputs: Vec<Port>,
+    pub external: ExternalFiles,
+}
+
+impl Header {
+    /// Reads the header of the graph of `size_bytes` in `reader`.
+    ///
+    /// # Errors
+    /// What is wrong with the graph, to be put behind its name.
+    pub(super) fn read(reader: impl BufRead + Seek, size_bytes: u64) -> Result<Self, String> {
+        let mut scan = Scan {
+            reader,
+            position: 0,
+            graphs: 0,
+            header: Self::default(),
+        };
+        scan.message(Kind::Model, size_bytes, 0)?;
+        if scan.graphs == 0 {
+            return Err(NOT_ONNX.into());
+        }
+        Ok(scan.header)
     }
-    Ok(scan.files)
+
+    /// The input called `name`.
+    pub fn input(&self, name: &str) -> Option<&Port> {
+        self.inputs.iter().find(|port| port.name == name)
+    }
 }
 
 /// Whether `name` stays in the graph's folder.
@@ -68,11 +86,15 @@ impl Kind {
 /// `TensorProto.external_data`.
 const EXTERNAL_DATA: u64 = 13;
 
+/// `GraphProto.input` and `GraphProto.output`.
+const INPUT: u64 = 11;
+const OUTPUT: u64 = 12;
+
 struct Scan<R> {
     reader: R,
     position: u64,
     graphs: usize,
-    files: ExternalFiles,
+    header: Header,
 }
 
 impl<R: BufRead + Seek> Scan<R> {
@@ -109,36 +131,27 @@ impl<R: BufRead + Seek> Scan<R> {
             .checked_add(size_bytes)
             .filter(|field_end| *field_end <= end)
             .ok_or(TRUNCATED)?;
-        if kind == Kind::Tensor && number == EXTERNAL_DATA {
-            let (key, value) = self.entry(field_end)?;
-            entries.insert(key, value);
-            return Ok(());
-        }
-        match kind.field(number) {
-            Some(inner) => self.message(inner, field_end, depth + 1),
-            None => self.skip(size_bytes, end),
-        }
-    }
-
-    /// A `StringStringEntryProto`: key in field 1, value in field 2.
-    fn entry(&mut self, end: u64) -> Result<(String, String), String> {
-        let mut texts = [String::new(), String::new()];
-        while self.position < end {
-            let key = self.varint()?;
-            let size_bytes = self.varint()?;
-            let left = end
-                .checked_sub(self.position)
-                .filter(|left| size_bytes <= *left)
-                .ok_or(TRUNCATED)?;
-            let text = self.text(size_bytes.min(left))?;
-            match key {
-                0x0a => texts[0] = text,
-                0x12 => texts[1] = text,
-                _ => {}
+        match (kind, number) {
+            (Kind::Tensor, EXTERNAL_DATA) => {
+                entries.extend(entry(&self.bytes(size_bytes)?)?);
+                Ok(())
             }
+            // Those of the main graph: inner ones, in branches and loops, nobody feeds.
+            (Kind::Graph, INPUT) if depth == 1 => {
+                let port = Port::from_onnx(&self.bytes(size_bytes)?)?;
+                self.header.inputs.extend(port);
+                Ok(())
+            }
+            (Kind::Graph, OUTPUT) if depth == 1 => {
+                let port = Port::from_onnx(&self.bytes(size_bytes)?)?;
+                self.header.outputs.extend(port);
+                Ok(())
+            }
+            _ => match kind.field(number) {
+                Some(inner) => self.message(inner, field_end, depth + 1),
+                None => self.skip(size_bytes, end),
+            },
         }
-        let [key, value] = texts;
-        Ok((key, value))
     }
 
     fn note(&mut self, entries: &BTreeMap<String, String>) -> Result<(), String> {
@@ -152,7 +165,7 @@ impl<R: BufRead + Seek> Scan<R> {
             number("offset").map_err(bad)?,
             number("length").map_err(bad)?,
         );
-        let needed = self.files.entry(location.clone()).or_default();
+        let needed = self.header.external.entry(location.clone()).or_default();
         *needed = (*needed).max(offset.saturating_add(length));
         Ok(())
     }
@@ -176,17 +189,14 @@ impl<R: BufRead + Seek> Scan<R> {
         Ok(byte[0])
     }
 
-    fn text(&mut self, size_bytes: u64) -> Result<String, String> {
-        let mut bytes = vec![
-            0;
-            usize::try_from(size_bytes)
-                .ok()
-                .filter(|size| *size <= 1 << 16)
-                .ok_or(NOT_ONNX)?
-        ];
+    /// A small message or text, whole.
+    fn bytes(&mut self, size_bytes: u64) -> Result<Vec<u8>, String> {
+        let size = usize::try_from(size_bytes).ok();
+        let size = size.filter(|size| *size <= 1 << 16).ok_or(NOT_ONNX)?;
+        let mut bytes = vec![0; size];
         self.reader.read_exact(&mut bytes).map_err(|_| TRUNCATED)?;
         self.position += size_bytes;
-        String::from_utf8(bytes).map_err(|_| NOT_ONNX.into())
+        Ok(bytes)
     }
 
     fn skip(&mut self, size_bytes: u64, end: u64) -> Result<(), String> {
@@ -202,9 +212,27 @@ impl<R: BufRead + Seek> Scan<R> {
     }
 }
 
+/// A `StringStringEntryProto`: key in field 1, value in field 2.
+fn entry(bytes: &[u8]) -> Result<Option<(String, String)>, String> {
+    let (mut key, mut value) = (None, None);
+    for field in fields(bytes) {
+        match field.ok_or(TRUNCATED)? {
+            (1, Field::Bytes(text)) => key = Some(text),
+            (2, Field::Bytes(text)) => value = Some(text),
+            _ => {}
+        }
+    }
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| NOT_ONNX);
+    match (key, value) {
+        (Some(key), Some(value)) => Ok(Some((text(key)?, text(value)?))),
+        _ => Ok(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Dtype;
     use std::io::Cursor;
 
     fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
@@ -233,15 +261,15 @@ mod tests {
         )
     }
 
-    fn scan(bytes: &[u8]) -> Result<ExternalFiles, String> {
-        external_files(Cursor::new(bytes), bytes.len() as u64)
+    fn scan(bytes: &[u8]) -> Result<Header, String> {
+        Header::read(Cursor::new(bytes), bytes.len() as u64)
     }
 
     #[test]
     fn every_file_is_listed_with_the_bytes_it_needs() {
-        let files = scan(&model()).unwrap();
+        let header = scan(&model()).unwrap();
         assert_eq!(
-            files,
+            header.external,
             ExternalFiles::from([("weights_1".into(), 30), ("in_a_branch".into(), 0)])
         );
     }
@@ -252,6 +280,30 @@ mod tests {
         for length in 0..model.len() {
             assert!(scan(&model[..length]).is_err(), "cut after {length} bytes");
         }
+    }
+
+    #[test]
+    fn inputs_are_listed_with_type_and_dimensions() {
+        let dims = [
+            field(1, &field(2, b"batch")),
+            field(1, &[8, 1]),
+            field(1, &[]),
+        ]
+        .concat();
+        let tensor = [&[8, 10][..], &field(2, &dims)].concat();
+        let input = [
+            field(1, b"past_key_values.0.key"),
+            field(2, &field(1, &tensor)),
+        ]
+        .concat();
+        let header = scan(&field(7, &field(11, &input))).unwrap();
+        let port = header.input("past_key_values.0.key").unwrap();
+        assert_eq!(
+            (port.dtype, &port.dims[..]),
+            (Dtype::F16, &[None, Some(1), None][..])
+        );
+        assert_eq!(port.symbols, ["batch", "", ""]);
+        assert!(header.input("attention_mask").is_none());
     }
 
     #[test]

@@ -1,0 +1,15 @@
+//! Bundles from a hub into the cache folder: only the files that a choice of dtypes needs, resumed and checked.
+//!
+//! What is spoken is the interface of huggingface.co: a list of files with sizes and checksums, and files by name.
+//! The only module that names `ureq`. Nothing here runs unless it is called.
+
+mod cache;
+mod client;
+mod download;
+mod fetch;
+mod id;
+mod listing;
+
+pub use cache::cached;
+pub use fetch::{FetchProgress, FetchRequest, fetch};
+pub use id::HubId;

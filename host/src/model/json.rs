@@ -1,0 +1,72 @@
+//! Configuration files as JSON that may lack anything.
+
+use serde_json::Value;
+
+use super::files::Files;
+use crate::error::{Error, Result};
+
+/// A JSON object that answers with `None` for what is not there.
+#[derive(Clone, Debug)]
+pub(super) struct Json(pub Value);
+
+impl Json {
+    pub fn read_optional(files: &Files, name: &str) -> Result<Self> {
+        files
+            .find(name)?
+            .map_or(Ok(Self(Value::Null)), |bytes| Self::parse(name, &bytes))
+    }
+
+    fn parse(name: &str, bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map(Self).map_err(|error| {
+            Error::bundle(name, format!("expected JSON, found none: {error}")).with_source(error)
+        })
+    }
+
+    /// Whether the file that it stands for is not there.
+    pub fn is_absent(&self) -> bool {
+        self.0.is_null()
+    }
+
+    pub fn child(&self, key: &str) -> Self {
+        Self(self.0.get(key).cloned().unwrap_or(Value::Null))
+    }
+
+    pub fn text(&self, key: &str) -> Option<String> {
+        self.0.get(key)?.as_str().map(str::to_owned)
+    }
+
+    pub fn number(&self, key: &str) -> Option<usize> {
+        self.0
+            .get(key)?
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+    }
+
+    pub fn required(&self, key: &str) -> Result<usize> {
+        self.number(key).ok_or_else(|| {
+            Error::bundle(
+                "config.json",
+                format!("expected a number text_config.{key}, found none"),
+            )
+        })
+    }
+
+    pub fn float(&self, key: &str) -> Option<f32> {
+        #[expect(clippy::cast_possible_truncation, reason = "a setting, not a count")]
+        self.0.get(key)?.as_f64().map(|number| number as f32)
+    }
+
+    pub fn id(&self, key: &str) -> Option<u32> {
+        self.number(key).and_then(|id| u32::try_from(id).ok())
+    }
+
+    /// One id or a list of them.
+    pub fn ids(&self, key: &str) -> Vec<u32> {
+        let as_id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+        match self.0.get(key) {
+            Some(Value::Array(ids)) => ids.iter().filter_map(as_id).collect(),
+            Some(one) => as_id(one).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+}
