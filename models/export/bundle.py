@@ -12,6 +12,7 @@ import torch
 
 from . import audio, decoder, embed, vision
 from .checkpoint import Checkpoint, StateDict, Weights
+from .data import FILE_BYTES_MAX
 from .graph import GraphBuilder, Storage
 from .spec import text_spec
 
@@ -25,20 +26,23 @@ COPIED = ("tokenizer*", "special_tokens_map.json", "generation_config.json", "*p
 
 @dataclass(frozen=True)
 class Export:
-    """What to make of a checkpoint: the decoder's form, a dtype with its block size, and how exactly 4-bit weights
-    are multiplied (`Storage.accuracy`)."""
+    """What to make of a checkpoint: the decoder's form and a dtype; the rest as in `Storage`."""
 
     form: str = "fused"
     dtype: str = "fp32"
     block: int = 32
     accuracy: int = 4
+    file_bytes_max: int = FILE_BYTES_MAX
 
     @property
     def storage(self) -> Storage:
         """How numbers are stored."""
         block = self.block if self.dtype.startswith("q4") else 0
         half = self.dtype in ("fp16", "q4f16")
-        return Storage(half=half, block=block, accuracy=self.accuracy, contrib=self.form != "plain")
+        return Storage(
+            half=half, block=block, accuracy=self.accuracy, contrib=self.form != "plain",
+            file_bytes_max=self.file_bytes_max,
+        )
 
     @property
     def suffix(self) -> str:

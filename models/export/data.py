@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper
 
-CHUNK_BYTES_MAX = 2**31 - 2**16
+FILE_BYTES_MAX = 2**31 - 2**16
 INLINE_BYTES_MAX = 1023
 # Large tensors begin on a page, so that a runtime may map them instead of reading them.
 PAGE_BYTES, PAGE_FROM_BYTES = 4096, 2**20
@@ -40,8 +40,8 @@ class Region:
 class DataFiles:
     """The data files of the graph that will be saved as `path`."""
 
-    def __init__(self, path: Path, chunk_bytes_max: int = CHUNK_BYTES_MAX):
-        self.path, self.chunk_bytes_max = path, chunk_bytes_max
+    def __init__(self, path: Path, file_bytes_max: int = FILE_BYTES_MAX):
+        self.path, self.file_bytes_max = path, file_bytes_max
         for old in path.parent.glob(f"{path.name}_data*"):
             old.unlink()
         self.files: list[Path] = []
@@ -66,7 +66,7 @@ class DataFiles:
         start = self.used
         if size >= PAGE_FROM_BYTES:
             start = -(-start // PAGE_BYTES) * PAGE_BYTES
-        if self.files and start + size <= self.chunk_bytes_max:
+        if self.files and start + size <= self.file_bytes_max:
             return start
         suffix = f"_data_{len(self.files)}" if self.files else "_data"
         self.files.append(self.path.with_name(self.path.name + suffix))

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from .checkpoint import Weights
-from .data import CHUNK_BYTES_MAX
 from .graph import MICROSOFT, GraphBuilder, Storage
 from .quantize import block_count
 from .spec import TextSpec
@@ -38,10 +37,10 @@ class Table:
             yield rows[:, first:last]
 
 
-def parts(item: tuple[int, ...], rows: int, item_bytes: int) -> list[tuple[int, int]]:
+def parts(g: GraphBuilder, item: tuple[int, ...], rows: int) -> list[tuple[int, int]]:
     """Ranges of an item's first axis, each small enough for one data file."""
-    rest = int(np.prod(item[1:], dtype=np.int64))
-    step = CHUNK_BYTES_MAX // (rows * rest * item_bytes)
+    one = rows * int(np.prod(item[1:], dtype=np.int64)) * (2 if g.storage.half else 4)
+    step = max(1, g.storage.file_bytes_max // one)
     return [(first, min(first + step, item[0])) for first in range(0, item[0], step)]
 
 
@@ -60,7 +59,7 @@ def gather_bits(g: GraphBuilder, ids: str, table: Table, name: str) -> str:
 def gather(g: GraphBuilder, ids: str, table: Table, item: tuple[int, ...], name: str) -> str:
     """`table[ids]`, every row in the shape `item`; a table too large for one file is cut into several."""
     found = []
-    ranges = parts(item, table.rows, 2 if g.storage.half else 4)
+    ranges = parts(g, item, table.rows)
     width = table.width // item[0]
     for number, (first, last) in enumerate(ranges):
         stored = name if len(ranges) == 1 else f"{name}.{number}"

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from .data import DataFiles
+from .data import FILE_BYTES_MAX, DataFiles
 from .quantize import block_count, quantize
 
 OPSET = 21
@@ -34,7 +34,8 @@ class Storage:
     `accuracy`: MatMulNBits' level, 4 for products with 8-bit activations (fast), 1 for float32.
     `half_files`: float16 in the files with a Cast to float32 behind, which ONNX Runtime folds when it opens the
     graph: half the bytes on disk, float32 arithmetic. The checkpoint must have been rounded to float16 before, or the
-    graph is not exact. `contrib`: operators beyond the standard may be used where they are faster.
+    graph is not exact. `contrib`: operators beyond the standard may be used where they are faster. `file_bytes_max`:
+    where a data file ends and the next begins.
     """
 
     half: bool = False
@@ -42,6 +43,7 @@ class Storage:
     accuracy: int = 4
     half_files: bool = False
     contrib: bool = True
+    file_bytes_max: int = FILE_BYTES_MAX
 
 
 class GraphBuilder:
@@ -50,7 +52,7 @@ class GraphBuilder:
     def __init__(self, name: str, path: Path, storage: Storage, parent: GraphBuilder | None = None):
         self.name, self.path, self.storage = name, path, storage
         self.nodes, self.inputs, self.outputs = [], [], []
-        self.data = parent.data if parent else DataFiles(path)
+        self.data = parent.data if parent else DataFiles(path, storage.file_bytes_max)
         self.initializers = parent.initializers if parent else {}
         self.constants = parent.constants if parent else {}
         self.counter = parent.counter if parent else itertools.count(1)

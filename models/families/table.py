@@ -35,6 +35,8 @@ HERE = Path(__file__).resolve().parent
 STEPS = 64
 CHUNKS = (1, 7, 64, 512)
 BLOCK = 32
+# Small, so that every bundle has several data files, and tables are cut.
+FILE_BYTES_MAX = 500_000
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "numpy")
 DTYPES = tuple(bundle.SUFFIXES)
 
@@ -105,7 +107,7 @@ def write_reference(folder: Path, family: Family, runs: dict[str, dict]) -> None
 
 def opened(family: Family, form: str, dtype: str, accuracy: int, folder: Path) -> Host:
     """Exports one bundle and opens it."""
-    export = bundle.Export(form, dtype, BLOCK, accuracy)
+    export = bundle.Export(form, dtype, BLOCK, accuracy, FILE_BYTES_MAX)
     bundle.convert(family.folder, folder, export)
     return Host(folder, family.config, 1, export.suffix)
 
