@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
+from tqdm import tqdm
 
 BLOCK_BYTES = 64 * 2**20
 
@@ -53,7 +54,8 @@ class Weights:
         """The whole tensor as blocks of rows."""
         shape = self.shape(name)
         step = max(1, BLOCK_BYTES // (4 * int(np.prod(shape[1:], dtype=np.int64))))
-        for start in range(0, shape[0], step):
+        starts = range(0, shape[0], step)
+        for start in tqdm(starts, desc=name, leave=False, disable=None if len(starts) > 1 else True):
             yield self.rows(name, start, min(start + step, shape[0]))
 
     def under(self, prefix: str) -> "Part":
