@@ -74,7 +74,8 @@ pub use media::{
     soft_tokens_of, soft_tokens_of_samples, split_quiet, video_audio, video_features,
 };
 pub use model::{
-    Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer, Prompt,
+    Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer,
+    MemoryEstimate, Prompt,
 };
 pub use plugin::{
     Engines, Format, FormatDescription, Grant, Grants, Interrupt, ParsedEvent, Parser, Piece,

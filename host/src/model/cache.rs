@@ -27,6 +27,11 @@ pub(crate) struct Window {
 /// Rows by which a window may be exceeded before it is cut: cutting copies, so it is done once in so many steps.
 const SLACK_ROWS: usize = 128;
 
+/// Rows that a layer with such a window holds between two runs, at most.
+pub(super) fn rows_max(window: usize) -> usize {
+    window.saturating_sub(1) + SLACK_ROWS
+}
+
 impl Window {
     /// The window of `layers`, as long as the configuration says.
     pub fn of(layers: &[KvLayer], config: &BundleConfig) -> Self {

@@ -47,10 +47,21 @@ pub struct BundleConfig {
     pub video: Option<MediaIds>,
     /// Width of the per-layer inputs, 0 without; `None` where the configuration does not tell.
     pub per_layer_width: Option<usize>,
+    /// Widths that bound what one run needs.
+    pub(crate) run_sizes: RunSizes,
     /// Whether the soft tokens of one image see each other, on sliding layers.
     pub bidirectional_images: bool,
     /// The dtype that `transformers.js_config` asks for: one for all graphs, or one for each.
     pub dtype: Option<Value>,
+}
+
+/// Widths that bound what one run of the decoder needs; 0 where the configuration does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunSizes {
+    /// The widest layer between two others: gate and up together.
+    pub mlp: usize,
+    /// Query heads.
+    pub heads: usize,
 }
 
 /// The ids that stand for one media item in a prompt.
@@ -107,6 +118,7 @@ impl BundleConfig {
             audio: media_ids(config, "audio", "boa", "eoa"),
             video: video_ids(config, image),
             per_layer_width,
+            run_sizes: run_sizes(&text),
             bidirectional_images: text.text("use_bidirectional_attention").as_deref()
                 == Some("vision"),
             dtype: config.0.pointer("/transformers.js_config/dtype").cloned(),
@@ -135,6 +147,15 @@ fn size_name(text: &Json) -> &'static str {
         (Some(5376), Some(60)) => "31B",
         (Some(3840), Some(48)) => "12B",
         _ => "custom",
+    }
+}
+
+fn run_sizes(text: &Json) -> RunSizes {
+    let is_double = text.0.get("use_double_wide_mlp") == Some(&Value::Bool(true));
+    let factor = if is_double { 4 } else { 2 };
+    RunSizes {
+        mlp: factor * text.number("intermediate_size").unwrap_or(0),
+        heads: text.number("num_attention_heads").unwrap_or(0),
     }
 }
 

@@ -14,6 +14,7 @@ mod genai;
 mod json;
 mod kv;
 mod layout;
+mod memory;
 #[cfg(feature = "hub")]
 mod needed;
 mod prompt;
@@ -27,6 +28,7 @@ pub(crate) use decoder::LogitRows;
 pub use dtype::DtypeChoice;
 pub(crate) use gemma::{Gemma, GemmaOptions};
 pub use kv::KvLayer;
+pub use memory::MemoryEstimate;
 #[cfg(feature = "hub")]
 pub(crate) use needed::needed_files;
 pub use prompt::Prompt;

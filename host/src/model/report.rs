@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::bundle::Bundle;
 use super::dtype::DtypeChoice;
+use super::memory::MemoryEstimate;
 use super::role::GraphRole;
 use crate::chat::PromptStyle;
 use crate::error::Result;
@@ -35,10 +36,13 @@ pub struct BundleReport {
     pub eos_ids: Vec<u32>,
     /// The graphs, each with the dtypes it is there in.
     pub graphs: Vec<GraphReport>,
-    /// Keys and values of all layers for one token, in the chosen dtype; `None` where the
-    /// configuration does not tell.
+    /// Keys and values of all layers for one token, as the decoder has them; `None` without a decoder.
     pub kv_bytes_per_token: Option<u64>,
-    /// What the chosen graphs' files and a full context's keys and values take together.
+    /// How the files are named: `onnx-community` or `onnxruntime-genai`.
+    pub layout: &'static str,
+    /// What it will take in memory; `None` without a decoder.
+    pub memory: Option<MemoryEstimate>,
+    /// What one chat of text takes over as many tokens as the model has room for; 0 without a decoder.
     pub memory_estimate_bytes: u64,
     /// Files that a full bundle has and this one lacks, and graphs whose files are cut short.
     pub missing: Vec<String>,
@@ -63,14 +67,18 @@ impl Bundle {
     /// # Errors
     /// `Io` when a file cannot be read.
     pub fn report(&self) -> Result<BundleReport> {
+        self.report_for(&DtypeChoice::default())
+    }
+
+    /// As [`Bundle::report`], for the graphs that `choice` picks.
+    ///
+    /// # Errors
+    /// `Bundle` when a graph is not there in the dtype that was asked for.
+    pub fn report_for(&self, choice: &DtypeChoice) -> Result<BundleReport> {
         let config = self.config();
-        let graphs: Vec<GraphReport> = GraphRole::ALL
-            .iter()
-            .map(|role| self.graph_report(*role))
-            .collect();
-        let kv_bytes_per_token = self.kv_bytes_per_token();
-        let weights: u64 = graphs.iter().map(|graph| graph.size_bytes).sum();
-        let cache = kv_bytes_per_token.unwrap_or(0) * config.context_tokens as u64;
+        let graphs = GraphRole::ALL.map(|role| self.graph_report(role, choice));
+        let graphs: Vec<GraphReport> = graphs.into_iter().collect::<Result<_>>()?;
+        let memory = MemoryEstimate::of(self, choice).ok();
         Ok(BundleReport {
             kind: "bundle",
             location: self.location(),
@@ -86,23 +94,28 @@ impl Bundle {
                 PromptStyle::Large => "large",
             },
             eos_ids: config.eos_ids.clone(),
-            missing: self.missing(&graphs),
+            missing: self.missing(&graphs, choice),
             graphs,
-            kv_bytes_per_token,
-            memory_estimate_bytes: weights + cache,
+            kv_bytes_per_token: self.kv_bytes_per_token(choice),
+            layout: self.layout(),
+            memory,
+            memory_estimate_bytes: memory.map_or(0, |memory| memory.total_full_bytes),
         })
     }
 
-    fn graph_report(&self, role: GraphRole) -> GraphReport {
-        let chosen = self
-            .choose_dtype(role, &DtypeChoice::default())
-            .unwrap_or(None);
-        GraphReport {
+    /// A graph that is not there at all is no error here, one that is there in other dtypes is.
+    fn graph_report(&self, role: GraphRole, choice: &DtypeChoice) -> Result<GraphReport> {
+        let dtypes = self.dtypes(role);
+        let chosen = match dtypes.is_empty() {
+            true => None,
+            false => self.choose_dtype(role, choice)?,
+        };
+        Ok(GraphReport {
             graph: role.to_string(),
-            dtypes: self.dtypes(role),
+            dtypes,
             chosen,
             size_bytes: chosen.map_or(0, |dtype| self.graph_size_bytes(role, dtype)),
-        }
+        })
     }
 
     fn modalities(&self) -> Vec<&'static str> {
@@ -120,8 +133,8 @@ impl Bundle {
             .collect()
     }
 
-    fn kv_bytes_per_token(&self) -> Option<u64> {
-        let layers = self.kv_layers(&DtypeChoice::default()).ok()?;
+    fn kv_bytes_per_token(&self, choice: &DtypeChoice) -> Option<u64> {
+        let layers = self.kv_layers(choice).ok()?;
         Some(
             layers
                 .iter()
@@ -130,7 +143,7 @@ impl Bundle {
         )
     }
 
-    fn missing(&self, graphs: &[GraphReport]) -> Vec<String> {
+    fn missing(&self, graphs: &[GraphReport], choice: &DtypeChoice) -> Vec<String> {
         let config = self.config();
         let wanted = |role| match role {
             GraphRole::Embed | GraphRole::Decoder => true,
@@ -146,13 +159,13 @@ impl Bundle {
             .map(|name| (*name).to_owned());
         let broken = GraphRole::ALL
             .into_iter()
-            .filter_map(|role| self.harm(role));
+            .filter_map(|role| self.harm(role, choice));
         graphs.chain(files).chain(broken).collect()
     }
 
     /// What is wrong with the chosen graph's files, as far as it shows without loading them.
-    fn harm(&self, role: GraphRole) -> Option<String> {
-        let dtype = self.choose_dtype(role, &DtypeChoice::default()).ok()??;
+    fn harm(&self, role: GraphRole, choice: &DtypeChoice) -> Option<String> {
+        let dtype = self.choose_dtype(role, choice).ok()??;
         let source = self.graph_source(role, dtype);
         source
             .and_then(|source| source.check())

@@ -33,6 +33,9 @@ pub struct Args {
     /// A recording for the next placeholders. May be given several times.
     #[arg(long, value_name = "FILE")]
     audio: Vec<PathBuf>,
+    /// A video for the next placeholders, a frame a second. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    video: Vec<PathBuf>,
     /// The most tokens to generate.
     #[arg(long, value_name = "TOKENS")]
     max_tokens: Option<usize>,
@@ -70,13 +73,13 @@ struct PromptArgs {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let resizer = args.model.resizer.or(Some(ResizerName::Pillow));
+    let mut media = media(&args)?;
     let runtime = ModelArgs {
         resizer,
         ..args.model
     }
     .builder()?
     .build()?;
-    let mut media = media(&args.image, &args.audio)?;
     let ids = match &args.prompt {
         PromptArgs { ids: Some(ids), .. } => ids.clone(),
         PromptArgs {
@@ -119,11 +122,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(exit_code(generated.reason))
 }
 
-fn media(images: &[PathBuf], recordings: &[PathBuf]) -> anyhow::Result<Vec<Media>> {
-    let images = images.iter().map(|path| image(path, None));
-    images
-        .chain(recordings.iter().map(|path| Ok(Media::audio(read(path)?))))
-        .collect()
+fn media(args: &Args) -> anyhow::Result<Vec<Media>> {
+    let images = args.image.iter().map(|path| image(path, None));
+    let recordings = args.audio.iter().map(|path| Ok(Media::audio(read(path)?)));
+    let videos = args.video.iter().map(|path| Ok(Media::video(read(path)?)));
+    images.chain(recordings).chain(videos).collect()
 }
 
 fn raw_ids(runtime: &Runtime, text: &str) -> anyhow::Result<Vec<u32>> {
