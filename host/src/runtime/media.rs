@@ -116,7 +116,7 @@ fn recording(inner: &Inner, media: &Media, subject: &str, purpose: Purpose) -> R
     }
     let pieces = media::audio_pieces(&media.bytes, subject, &inner.limits)?;
     if pieces.len() > 1 {
-        tracing::info!(
+        tracing::warn!(
             "{subject} is longer than 30 s: heard in {} parts",
             pieces.len()
         );
