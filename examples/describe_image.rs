@@ -29,6 +29,6 @@ fn main() -> anyhow::Result<()> {
 fn sample() -> &'static str {
     concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../models/tiny/reference/test.png"
+        "/../models/tiny/demo/circle.png"
     )
 }

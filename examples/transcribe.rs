@@ -26,6 +26,6 @@ fn main() -> anyhow::Result<()> {
 fn sample() -> &'static str {
     concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../models/tiny/reference/test.wav"
+        "/../models/tiny/demo/digits.flac"
     )
 }

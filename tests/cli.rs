@@ -1,6 +1,9 @@
 //! The command as a person or a script meets it.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "cli/demo.rs"]
+mod demo;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -318,7 +321,7 @@ fn doctor_finds_this_machine_well() {
 #[test]
 fn every_command_has_help_with_an_example() {
     for command in [
-        "chat", "render", "parse", "generate", "features", "inspect", "doctor",
+        "demo", "chat", "render", "parse", "generate", "features", "inspect", "doctor",
     ] {
         let output = run(&[command, "--help"]);
         assert!(

@@ -37,7 +37,7 @@ fn names() -> Vec<String> {
 #[test]
 fn every_example_runs_and_says_something() {
     let names = names();
-    assert!(names.len() >= 6, "{names:?}");
+    assert!(names.len() >= 8, "{names:?}");
     for name in names {
         let output = Command::new(example(&name)).output().unwrap();
         assert!(
@@ -56,4 +56,23 @@ fn every_example_is_short() {
         let lines = std::fs::read_to_string(path).unwrap().lines().count();
         assert!(lines <= 80, "{name} has {lines} lines");
     }
+}
+
+#[test]
+fn the_pipeline_reports_every_file_and_what_is_wrong_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in lapidary_tiny::demo() {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    std::fs::write(folder.path().join("broken.png"), "no picture").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "not asked about").unwrap();
+    let output = Command::new(example("pipeline"))
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = report.as_array().unwrap();
+    assert_eq!(report.len(), 4, "{report:?}");
+    assert!(report[0]["error"].as_str().unwrap().contains("image 1"));
+    assert!(report[1..].iter().all(|entry| entry["answer"].is_string()));
 }

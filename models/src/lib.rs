@@ -50,6 +50,20 @@ pub fn reference() -> (&'static [u8], &'static [u8]) {
     )
 }
 
+/// A picture, a recording and a video to show: names and bytes.
+///
+/// ```
+/// let names: Vec<_> = lapidary_tiny::demo().iter().map(|(name, _)| *name).collect();
+/// assert_eq!(names, ["circle.png", "digits.flac", "square.gif"]);
+/// ```
+pub fn demo() -> &'static [(&'static str, &'static [u8])] {
+    &[
+        ("circle.png", include_bytes!("../tiny/demo/circle.png")),
+        ("digits.flac", include_bytes!("../tiny/demo/digits.flac")),
+        ("square.gif", include_bytes!("../tiny/demo/square.gif")),
+    ]
+}
+
 /// The bytes of one file, or `None` when the bundle has no such file.
 ///
 /// ```

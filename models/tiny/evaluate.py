@@ -1,7 +1,8 @@
-"""Held-out evaluation: `write` makes the cases and their media files, `run` lets PyTorch answer them.
+"""Held-out evaluation: `write` makes the cases and their media files, `run` lets PyTorch answer them, `table` lets the
+Rust runtime answer them, compares, and puts the table into `evaluation/table.json` and `models/README.md`.
 
-The Rust runtime evaluates the same cases (`cargo evaluate FOLDER`) and scores what `run` writes down, so that one
-scorer judges both. Features come from transformers' own processors.
+`cargo evaluate` scores both, so that one scorer judges PyTorch and the runtime. Features come from transformers' own
+processors.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +32,7 @@ from export.host import Host  # noqa: E402
 
 TURN_TOKENS_MAX = 256
 FRAME_MS = 1000
+TABLE = r"(?m)^\| \| count \|.*\n(?:\|.*\n)+"
 
 
 def drawer(senses: bool):
@@ -72,27 +75,28 @@ def turns(build) -> list[int]:
 
 
 def store(folder: Path, stem: str, source, small: bool) -> str:
-    """Writes one picture, recording or video (a list of frames, one a second); returns its name. `small` pictures and
-    recordings are a third as large and lose a little."""
+    """Writes one picture, recording or video (a list of frames, one a second); returns its name. `small` files are a
+    third as large and lose a little."""
+    coded = {"lossless": not small, "quality": 80 if small else 60, "method": 3}
     if isinstance(source, np.ndarray):
         name, coding = (f"{stem}.ogg", "VORBIS") if small else (f"{stem}.flac", "PCM_16")
         soundfile.write(folder / name, source, 16_000, subtype=coding)
     elif isinstance(source, list):
         name, (first, *others) = f"{stem}.webp", apart(source)
         moving = {"save_all": True, "append_images": others, "duration": FRAME_MS}
-        first.save(folder / name, lossless=True, quality=60, method=3, **moving)
+        first.save(folder / name, **coded, **moving)
     else:
         name = f"{stem}.webp"
-        source.save(folder / name, lossless=not small, quality=80 if small else 60, method=3)
+        source.save(folder / name, **coded)
     return name
 
 
 def apart(frames: list[Image.Image]) -> list[Image.Image]:
-    """The frames with one pixel that changes by one level, since the encoder would make equal neighbours one frame."""
+    """The frames with one pixel that changes a little, since the encoder would make equal neighbours one frame."""
     found = [frame.copy() for frame in frames]
     for index, frame in enumerate(found):
         red, *others = frame.getpixel((0, 0))
-        frame.putpixel((0, 0), (red // 2 * 2 + index % 2, *others))
+        frame.putpixel((0, 0), (red // 2 + 64 + index % 2 * 16, *others))
     return found
 
 
@@ -201,13 +205,32 @@ def run(args) -> None:
             case = json.loads(line)
             for turn, text in zip(case["turns"], answerer.answers(case, args.folder), strict=True):
                 file.write(json.dumps({"case": number, "turn": turn, "text": text}) + "\n")
-    subprocess.run(["cargo", "evaluate", args.folder.resolve(), "--ungated", "--outputs", out.resolve()], check=True, cwd=HERE)
+    print(scorer(args.folder.resolve(), "--outputs", out.resolve()))
+
+
+def scorer(*arguments) -> str:
+    """What `cargo evaluate` prints, whatever the bars say."""
+    command = ["cargo", "evaluate", *arguments, "--ungated"]
+    return subprocess.run(command, check=True, cwd=HERE, stdout=subprocess.PIPE, text=True).stdout
+
+
+def table(args) -> None:
+    """Evaluates through the Rust runtime beside what `run` wrote down, and replaces the table of the README."""
+    saved, readme = HERE / "evaluation" / "table.json", HERE.parent / "README.md"
+    written = args.out or WORK / f"{args.through}.jsonl"
+    saved.write_text(scorer(args.folder.resolve(), "--beside", written.resolve(), "--json"))
+    rows = scorer("--report", saved)
+    parts = re.split(TABLE, readme.read_text())
+    if len(parts) != 2:
+        raise ValueError(f"{readme}: expected one table that begins with '| | count |', found {len(parts) - 1}")
+    readme.write_text(rows.join(parts))
+    print(rows)
 
 
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=["write", "run"])
+    parser.add_argument("step", choices=["write", "run", "table"])
     parser.add_argument("--folder", type=Path, default=WORK / "held")
     parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
     parser.add_argument("--weights", type=Path, default=HERE / "weights.safetensors", help="for PyTorch: what the bundle was made of")
@@ -219,7 +242,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="lossy media, for the repository")
     parser.add_argument("--out", type=Path, help="what the model wrote; beside the training's files by default")
     args = parser.parse_args()
-    {"write": write, "run": run}[args.step](args)
+    {"write": write, "run": run, "table": table}[args.step](args)
 
 
 if __name__ == "__main__":

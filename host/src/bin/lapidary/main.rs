@@ -1,6 +1,7 @@
 //! The `lapidary` command. One file for each subcommand.
 
 mod chat;
+mod demo;
 mod doctor;
 mod features;
 mod fetch;
@@ -35,6 +36,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show what the embedded model can do, each with the command that does it.
+    Demo(demo::Args),
     /// Answer a prompt, or talk.
     Chat(Box<chat::Args>),
     /// Render conversations to prompts, one JSON request a line.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     screen::start(cli.quiet);
     let done = match cli.command {
+        Command::Demo(args) => demo::run(&args),
         Command::Chat(args) => chat::run(*args),
         Command::Render(args) => render::run(&args),
         Command::Parse(args) => parse::run(&args),
