@@ -3,6 +3,11 @@
 
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/fetch.rs"]
+mod fetch;
+#[allow(dead_code, reason = "the library's tests use the rest")]
+#[path = "it/hub.rs"]
+mod hub;
 
 use std::fs;
 use std::io::Write;
@@ -321,7 +326,7 @@ fn doctor_finds_this_machine_well() {
 #[test]
 fn every_command_has_help_with_an_example() {
     for command in [
-        "demo", "chat", "render", "parse", "generate", "features", "inspect", "doctor",
+        "demo", "chat", "render", "parse", "generate", "features", "fetch", "inspect", "doctor",
     ] {
         let output = run(&[command, "--help"]);
         assert!(

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::onnx::{Graph, INT64, float_in, port};
 use crate::support::{
-    RUNTIME, assert_same, builder, bundle_on_disk, greedy, load, request, seen_and_heard,
+    RUNTIME, assert_same, bundle_on_disk, greedy, load, request, seen_and_heard,
 };
 
 /// Rewrites a JSON file of a bundle.
