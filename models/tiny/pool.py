@@ -27,6 +27,7 @@ from render import Builder  # noqa: E402
 BUDGETS, BUDGET_SHARES = (70, 30, 140, 280), (0.72, 0.16, 0.08, 0.04)
 FRAME_BUDGETS, FRAME_SHARES = (70, 30), (0.6, 0.4)
 LIKE = 24
+STRAY_SHARE = 0.3
 
 
 def picture(rng: random.Random, held: bool) -> dict:
@@ -34,6 +35,12 @@ def picture(rng: random.Random, held: bool) -> dict:
     sources, facts = mixture.one_picture(rng, held)
     budget = 70 if held else rng.choices(BUDGETS, BUDGET_SHARES)[0]
     return {"kind": "picture", "media": [pictures.features(canvas, budget) for canvas in sources], "facts": facts}
+
+
+def stray(rng: random.Random, held: bool) -> dict:
+    """A picture whose colour or shape has no name; there are no held-out ones."""
+    canvas, *facts = pictures.stray(rng, rng.choice((1, 1, 1, 2, 3, 4)))
+    return {"kind": "picture", "media": [pictures.features(canvas, 70)], "facts": tuple(facts)}
 
 
 def video(rng: random.Random, held: bool) -> dict:
@@ -49,7 +56,8 @@ def sound(rng: random.Random, held: bool) -> dict:
     return {"kind": "sound", "media": [sounds.features(samples, [])], "facts": facts}
 
 
-MAKERS = {"picture": (picture, senses.image_rows), "video": (video, senses.image_rows), "sound": (sound, senses.audio_rows)}
+MAKERS = {"picture": (picture, senses.image_rows), "stray": (stray, senses.image_rows),
+          "video": (video, senses.image_rows), "sound": (sound, senses.audio_rows)}
 
 
 @torch.no_grad()
@@ -86,7 +94,8 @@ def conversation(rng: random.Random, pool: dict[str, list[dict]], held: bool, sh
         build = pictures.about_two(rng, [entry["facts"] for entry in both], marks)
         build.media = [("image", entry["media"][0]) for entry in both]
         return build
-    entry = rng.choice(pool[kind])
+    strays = kind == "picture" and not held and rng.random() < STRAY_SHARE
+    entry = rng.choice(pool["stray" if strays else kind])
     rows, facts = entry["media"], entry["facts"]
     if kind == "picture":
         build = pictures.about_one(rng, held, facts, pictures.placeholder(len(rows[0])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,6 +17,8 @@ COLOURS = {
     "purple": (140, 50, 170), "orange": (244, 134, 24), "white": (250, 250, 250), "black": (14, 14, 14),
 }
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
+# A shape without a name.
+BLOB = "blob"
 PLURALS = {"cross": "crosses"}
 NUMBERS = ("no", "one", "two", "three", "four")
 PLACES = (
@@ -48,6 +51,9 @@ def outline(shape: str, x: float, y: float, r: float) -> list[tuple[float, float
         return [(x - r * 0.9, y - r * 0.9), (x + r * 0.9, y - r * 0.9), (x + r * 0.9, y + r * 0.9), (x - r * 0.9, y + r * 0.9)]
     if shape == "triangle":
         return [(x, y - r), (x + r, y + r * 0.8), (x - r, y + r * 0.8)]
+    if shape == BLOB:
+        turns = [(i * np.pi / 5, r * random.Random(f"{x} {y} {r} {i}").uniform(0.5, 1)) for i in range(10)]
+        return [(x + length * np.cos(a), y + length * np.sin(a)) for a, length in turns]
     if shape == "star":
         turns = [(i * np.pi / 5 - np.pi / 2, r if i % 2 == 0 else r * 0.42) for i in range(10)]
         return [(x + length * np.cos(a), y + length * np.sin(a)) for a, length in turns]
@@ -108,15 +114,32 @@ def size(rng: random.Random) -> tuple[int, int]:
 
 def scene(rng: random.Random, held: bool, count: int) -> tuple[Image.Image, str, str, list[int]]:
     """A picture with `count` equal shapes: picture, colour, shape, their cells."""
-    width, height = size(rng)
-    canvas = ground(rng, width, height)
     colour, shape = combination(rng, held)
+    canvas, found = arranged(rng, count, shape, lambda: tinted(rng, colour))
+    canvas.info["words"] = (colour, shape, NUMBERS[count])
+    return canvas, colour, shape, found
+
+
+def stray(rng: random.Random, count: int) -> tuple[Image.Image, str | None, str | None, list[int]]:
+    """The same with shapes or colours that have no name, for training: a colour must be told from any shape, and a shape
+    in any colour, or pairs that were never trained on would be taken for pairs that were."""
+    colour, shape = rng.choice(list(COLOURS)), rng.choice(SHAPES)
+    if rng.random() < 0.5:
+        tint = stray_tint(rng, shape)
+        canvas, found = arranged(rng, count, shape, lambda: tint)
+        return canvas, None, shape, found
+    canvas, found = arranged(rng, count, BLOB, lambda: tinted(rng, colour))
+    return canvas, colour, None, found
+
+
+def arranged(rng: random.Random, count: int, shape: str, tint: Callable[[], tuple]) -> tuple[Image.Image, list[int]]:
+    """Equal shapes in cells of their own, and the cells."""
+    canvas = ground(rng, *size(rng))
     found = cells(rng, count)
     for cell in found:
         x, y = ((part + 0.5 + rng.uniform(-0.1, 0.1)) / 3 for part in (cell % 3, cell // 3))
-        paint(canvas, shape, tinted(rng, colour), x, y, min(width, height) / 6 * rng.uniform(0.72, 0.98))
-    canvas.info["words"] = (colour, shape, NUMBERS[count])
-    return canvas, colour, shape, found
+        paint(canvas, shape, tint(), x, y, min(canvas.size) / 6 * rng.uniform(0.72, 0.98))
+    return canvas, found
 
 
 def close(rng: random.Random) -> Image.Image:
@@ -185,6 +208,17 @@ def questions(rng: random.Random, colour: str, shape: str, found: list[int]) -> 
     ]
 
 
+def stray_questions(rng: random.Random, colour: str | None, shape: str | None, found: list[int]) -> list[tuple[str, str, str]]:
+    """The same where the colour or the shape has no name."""
+    many = len(found) > 1
+    if shape is None:
+        subject = "they" if many else "it"
+        return [("colour", rng.choice((f"What colour {'are they' if many else 'is it'}?", "Name the colour.")),
+                 f"{subject.capitalize()} {'are' if many else 'is'} {colour}.")]
+    named = questions(rng, "grey", shape, found)
+    return [entry for entry in named if entry[0] in ("count", "shape", "position")]
+
+
 def token_words(picture: Image.Image, positions: np.ndarray) -> dict[int, tuple]:
     """For every soft token on an object the words that it should mean: colour, shape, number, row, column."""
     columns, rows = (int(value) // 3 + 1 for value in positions.max(axis=0))
@@ -209,12 +243,12 @@ def token_count(picture: Image.Image, budget: int) -> int:
 def features(picture: Image.Image, budget: int) -> tuple[np.ndarray, np.ndarray, dict]:
     """`(pixels, positions, words of the soft tokens)` for the vision tower."""
     pixels, positions = patches(picture, budget)
-    return pixels, positions, token_words(picture, positions)
+    return pixels, positions, token_words(picture, positions) if "words" in picture.info else {}
 
 
 def about_one(rng: random.Random, held: bool, facts: tuple, mark: str) -> Builder:
     """A picture and up to three questions, one a turn; held-out conversations have one."""
-    asked = questions(rng, *facts)
+    asked = (questions if facts[0] and facts[1] else stray_questions)(rng, *facts)
     thinking = rng.random() < 0.2
     # A finished turn loses its thought, so a conversation with thoughts has one turn here.
     asked = rng.sample(asked, 1 if held or thinking else min(3, len(asked)))
