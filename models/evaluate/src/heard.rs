@@ -1,12 +1,12 @@
 //! What a model says at a turn: through the runtime, or written down before by another program.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use lapidary::{
     ControlScanner, Engines, Event, FinishReason, Format, Interrupt, Limits, ParsedEvent, Piece,
-    RenderRequest, Runtime, StopReason, TokenPiece, ToolCall,
+    RenderRequest, Runtime, StopReason, TokenPiece, ToolCall, onnxruntime,
 };
 use serde::Deserialize;
 
@@ -25,6 +25,19 @@ pub struct Heard {
     pub malformed: Vec<String>,
     /// Whether it closed the turn, or waits for its calls.
     pub is_ended: bool,
+}
+
+/// Where the plugins' machine code is kept, so that only a first start compiles them.
+pub fn code_cache() -> lapidary::Result<PathBuf> {
+    Ok(onnxruntime::cache_folder()?.join("plugins"))
+}
+
+/// Hours of training may go on beside an evaluation: a slow machine is no fault of the chat format.
+pub fn limits() -> Limits {
+    Limits {
+        format_call_ms_max: 60_000,
+        ..Limits::default()
+    }
 }
 
 /// Where the turns come from.
@@ -114,7 +127,8 @@ impl Outputs {
             .with_context(|| format!("{}: cannot be read", path.display()))?;
         let outputs = text.lines().map(serde_json::from_str::<Output>);
         let outputs = outputs.map(|output| output.map(|o| ((o.case, o.turn), o.text)));
-        let format = Format::builtin(&Engines::new(&Limits::default(), None)?)?;
+        let engines = Engines::new(&limits(), Some(code_cache()?))?;
+        let format = Format::builtin(&engines)?;
         Ok(Self {
             texts: outputs
                 .collect::<Result<_, _>>()

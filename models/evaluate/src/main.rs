@@ -104,7 +104,9 @@ fn evaluate(args: &Args) -> anyhow::Result<Report> {
 
 fn runtime(args: &Args) -> anyhow::Result<Runtime> {
     onnxruntime::locate_or_fetch(&mut |line| eprintln!("{line}"))?;
-    let mut builder = Runtime::builder().code_cache(onnxruntime::cache_folder()?.join("plugins"));
+    let mut builder = Runtime::builder()
+        .limits(heard::limits())
+        .code_cache(heard::code_cache()?);
     if let Some(folder) = &args.model {
         builder = builder.bundle(Bundle::open(folder)?);
     }

@@ -203,14 +203,12 @@ fn content(turn: &Turn<'_>, heard: &Heard) -> anyhow::Result<Vec<Mark>> {
     };
     Ok(match says.row {
         Row::Calls => vec![Mark::turn(Row::Calls, same_calls(turn, heard))],
-        Row::NoFit | Row::NoCall => {
-            let none = Mark::turn(Row::NoCall, heard.calls.is_empty());
+        Row::NoFit => vec![Mark::turn(Row::NoCall, heard.calls.is_empty()), says],
+        Row::NoCall => {
+            let talk = Row::SmallTalk;
             vec![
-                none,
-                Mark {
-                    row: Row::NoFit,
-                    ..says
-                },
+                Mark::turn(Row::NoCall, heard.calls.is_empty()),
+                Mark { row: talk, ..says },
             ]
         }
         Row::Colour => vec![alike(&[&COLOURS])],

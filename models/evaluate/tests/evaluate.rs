@@ -38,11 +38,12 @@ fn evaluate(arguments: &[&str]) -> Output {
     command.unwrap()
 }
 
-fn scored(outputs: &str) -> (Option<i32>, Value) {
+fn scored(outputs: &str, skill: &str) -> (Option<i32>, Value) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("outputs.jsonl");
     std::fs::write(&file, outputs).unwrap();
-    let output = evaluate(&["--json", "--outputs", file.to_str().unwrap()]);
+    let file = file.to_str().unwrap();
+    let output = evaluate(&["--json", "--skill", skill, "--outputs", file]);
     let report = serde_json::from_slice(&output.stdout);
     (output.status.code(), report.unwrap())
 }
@@ -54,7 +55,7 @@ fn row<'a>(report: &'a Value, name: &str) -> &'a Value {
 
 #[test]
 fn what_should_be_written_counts_as_right_in_every_row() {
-    let (code, report) = scored(&outputs(str::to_owned));
+    let (code, report) = scored(&outputs(str::to_owned), "");
     for row in report["rows"].as_array().unwrap() {
         let expected = if row["bar"]["at-most"].is_number() || row["row"] == "commands" {
             &json!(0)
@@ -68,12 +69,15 @@ fn what_should_be_written_counts_as_right_in_every_row() {
 
 #[test]
 fn a_wrong_argument_and_an_open_end_count_as_wrong() {
-    let (code, report) = scored(&outputs(|text| text.replace("<|\"|>}", "x<|\"|>}")));
+    let (code, report) = scored(
+        &outputs(|text| text.replace("<|\"|>}", "x<|\"|>}")),
+        "tool_",
+    );
     let calls = row(&report, "calls");
     assert!(calls["count"].as_u64() < calls["of"].as_u64(), "{calls}");
     assert_eq!(row(&report, "thinking")["met"], true);
     assert_eq!(code, Some(1));
-    let (code, report) = scored(&outputs(|text| text.replace("<turn|>", "")));
+    let (code, report) = scored(&outputs(|text| text.replace("<turn|>", "")), "no_");
     assert_eq!(row(&report, "well-formed")["met"], false);
     assert_eq!(code, Some(1));
 }
@@ -91,7 +95,7 @@ fn a_missing_output_is_named() {
 
 #[test]
 fn the_embedded_model_is_evaluated_through_the_runtime() {
-    let output = evaluate(&["--json", "--ungated", "--limit", "12"]);
+    let output = evaluate(&["--json", "--ungated", "--limit", "12", "--skill", "tool_"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -100,8 +104,25 @@ fn the_embedded_model_is_evaluated_through_the_runtime() {
 }
 
 #[test]
+fn the_documented_table_is_the_saved_one() {
+    let table = evaluate(&["--ungated", "--report", &format!("{CASES}/table.json")]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.starts_with("| | count |"), "{table}");
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&table), "run models/tiny/evaluate.py table");
+}
+
+#[test]
 fn prompts_are_written_as_in_training() {
-    let engines = Engines::new(&Limits::default(), None).unwrap();
+    let cache = lapidary::onnxruntime::cache_folder()
+        .unwrap()
+        .join("plugins");
+    // The other tests run beside this one: a busy machine is no fault of the format.
+    let limits = Limits {
+        format_call_ms_max: 60_000,
+        ..Limits::default()
+    };
+    let engines = Engines::new(&limits, Some(cache)).unwrap();
     let format = Format::builtin(&engines).unwrap();
     for case in cases() {
         let segments = case["segments"].as_array().unwrap();
