@@ -83,8 +83,8 @@ def make_export(args) -> None:
     described = facts(args.seed, args.origin)
     report = parity.run(model, args.bundle, args.reference, described)
     report |= {"graphs": sizes, "parameters": sum(p.numel() for p in model.parameters())}
-    bundle.write_json(HERE / "parity.json", report)
-    weights.write_state(HERE / "weights.safetensors", model.state_dict())
+    bundle.write_json(args.into / "parity.json", report)
+    weights.write_state(args.into / "weights.safetensors", model.state_dict())
     print(json.dumps(report["cases"], indent=1))
     parity.check(report)
 
@@ -99,9 +99,9 @@ def main() -> None:
                         help="training checkpoints, each over the one before; else the weights of the last export")
     parser.add_argument("--fresh", action="store_true", help="untrained weights instead")
     parser.add_argument("--origin", default="tiny/weights.safetensors, or fresh", help="one line for the report: where the weights are from")
-    parser.add_argument("--bundle", type=Path, default=HERE / "bundle")
-    parser.add_argument("--reference", type=Path, default=HERE / "reference")
+    parser.add_argument("--into", type=Path, default=HERE, help="folder of bundle/, reference/, parity.json, weights")
     args = parser.parse_args()
+    args.bundle, args.reference = args.into / "bundle", args.into / "reference"
     torch.set_num_threads(args.threads)
     if args.step in ("tokenizer", "all"):
         make_tokenizer(args)
