@@ -55,16 +55,15 @@ def quantize(rows: np.ndarray, block: int, bits: int = 4) -> Quantized:
     """
     count, width = rows.shape
     blocks, top = block_count(width, block), 2**bits - 1
-    padded = np.zeros((count, blocks * block), np.float32)
-    padded[:, :width] = rows
+    padded = np.pad(rows, ((0, 0), (0, blocks * block - width))) if width % block else rows
     padded = padded.reshape(count, blocks, block)
     low = np.minimum(padded.min(axis=2), 0.0)
     high = np.maximum(padded.max(axis=2), 0.0)
     scales = (high - low) / np.float32(top)
     safe = np.where(scales > 0, scales, 1.0).astype(np.float32)
     zero = np.clip(np.rint(-low / safe), 0, top)
-    padded /= safe[:, :, None]
-    np.rint(padded, out=padded)
-    padded += zero[:, :, None]
-    np.clip(padded, 0, top, out=padded)
-    return Quantized(pack(padded.astype(np.uint8), bits), safe, pack(zero.astype(np.uint8), bits))
+    numbers = padded / safe[:, :, None]
+    np.rint(numbers, out=numbers)
+    numbers += zero[:, :, None]
+    np.clip(numbers, 0, top, out=numbers)
+    return Quantized(pack(numbers.astype(np.uint8), bits), safe, pack(zero.astype(np.uint8), bits))

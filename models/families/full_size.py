@@ -80,8 +80,7 @@ class Random(Weights):
     def drawn(self, name: str, start: int, shape: tuple[int, ...]) -> np.ndarray:
         """Consecutive numbers of the pool, round and round, from a place that name and row decide."""
         first = (sum(name.encode()) * 7919 + start * 104729) % POOL
-        places = np.arange(first, first + int(np.prod(shape, dtype=np.int64)))
-        return np.take(self.pool, places, mode="wrap").reshape(shape)
+        return np.resize(np.roll(self.pool, -first), shape)
 
 
 def write_tokenizer(folder: Path) -> None:
