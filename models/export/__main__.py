@@ -38,7 +38,8 @@ def main() -> None:
         export = bundle.Export(args.form, dtype, args.block, args.accuracy)
         facts = bundle.convert(args.checkpoint, args.out, export)
         for name, graph in facts.items():
-            print(f"{name}{export.suffix}: {graph['bytes']:,} bytes, {graph['nodes']} nodes, {graph['data_files']} data file(s)")
+            sizes = f"{graph['bytes']:,} bytes, {graph['nodes']} nodes, {graph['data_files']} data file(s)"
+            print(f"{name}{export.suffix}: {sizes}")
         if not args.no_parity:
             report.write(args.checkpoint, args.out, export)
 

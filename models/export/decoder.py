@@ -92,7 +92,8 @@ class Decoder:
     def decoder_layer(self, index: int, x: str, residual: str, per_layer: list[str] | None) -> tuple[str, str]:
         """`x` is the normed input, `residual` the stream; returns both for the next layer (or the head)."""
         g, eps = self.g, self.spec.eps
-        attended = g.linear(self.attention.attend(index, x), self.layer(index, "self_attn.o_proj.weight"), f"layers.{index}.o")
+        attended = self.attention.attend(index, x)
+        attended = g.linear(attended, self.layer(index, "self_attn.o_proj.weight"), f"layers.{index}.o")
         attended = g.rms_norm(attended, self.layer(index, "post_attention_layernorm.weight"), eps)
         norm = self.layer(index, "pre_feedforward_layernorm.weight")
         x, residual = g.add_rms_norm(attended, residual, norm, eps)

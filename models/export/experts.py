@@ -46,8 +46,9 @@ class Mixture:
         scale = self.w["router.scale"] * np.float32(spec.hidden**-0.5)
         x = g.rms_norm(x, scale, spec.eps)
         scores = g.op("MatMul", [x, g.weight(self.w["router.proj.weight"].T, f"{self.name}.router")])
-        values, chosen = g.op("TopK", [g.to_float(scores, "f32") if g.storage.half else scores, g.ints(spec.experts_per_token)],
-                              [g.fresh("values"), g.fresh("chosen")], axis=-1)
+        wide = g.to_float(scores, "f32") if g.storage.half else scores
+        found = [g.fresh("values"), g.fresh("chosen")]
+        values, chosen = g.op("TopK", [wide, g.ints(spec.experts_per_token)], found, axis=-1)
         each = g.op("Gather", [g.exact(self.w["router.per_expert_scale"], "expert_scale", np.float32), chosen])
         return g.entering(g.op("Mul", [g.op("Softmax", [values], axis=-1), each])), chosen
 

@@ -37,8 +37,9 @@ def checkpoint_bytes(folder: Path) -> int:
 
 def text_ids(random: np.random.Generator, config: dict, count: int) -> np.ndarray:
     """Ordinary ids: beyond the control tokens, and no media."""
-    media = [number for key, number in config.items() if key.endswith(("_token_id", "_token_index")) and isinstance(number, int)]
-    top = min([number for number in media if number > 300] + [config["text_config"]["vocab_size"]])
+    named = [config[key] for key in config if key.endswith(("_token_id", "_token_index"))]
+    media = [number for number in named if isinstance(number, int) and number > 300]
+    top = min([*media, config["text_config"]["vocab_size"]])
     return random.integers(min(300, top // 2), top, count)
 
 

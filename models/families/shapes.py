@@ -9,7 +9,6 @@ keep the greedy answer from repeating one token, which would prove little.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +22,9 @@ from transformers import Gemma4Config, Gemma4ForConditionalGeneration  # noqa: E
 import dims  # noqa: E402
 
 WINDOW = 48
+# Narrow enough to cut some values off.
+CLIP = 1.5
+STARTS_AT_ONE = (".norm.weight", "_projection_norm.weight", "router.scale", "per_expert_scale", "layer_scalar", "std_scale")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "processor_config.json", "generation_config.json",
                    "preprocessor_config.json")
 
@@ -80,7 +82,11 @@ def model(family: str, seed: int = 7) -> Gemma4ForConditionalGeneration:
         for name, value in [*made.named_parameters(), *made.named_buffers()]:
             if name.endswith(("q_norm.weight", "k_norm.weight")):
                 value.fill_(value.numel() ** -0.25).mul_(1 + 0.1 * torch.rand_like(value))
-            elif name.endswith((".norm.weight", "_projection_norm.weight", "router.scale", "per_expert_scale", "layer_scalar", "std_scale")):
+            elif name.endswith(("_min", "_max")):
+                value.fill_(CLIP if name.endswith("_max") else -CLIP)
+            elif name.endswith("per_dim_scale"):
+                value.normal_(0, 0.3)
+            elif name.endswith(STARTS_AT_ONE):
                 value.fill_(1.0).add_(0.1 * torch.randn_like(value))
             elif name.endswith("post_attention_layernorm.weight"):
                 value.fill_(0.3).add_(0.03 * torch.randn_like(value))
@@ -102,6 +108,4 @@ def write(family: str, folder: Path, shard_bytes: str = "400KB") -> Gemma4ForCon
     made.save_pretrained(folder, max_shard_size=shard_bytes)
     for name in TOKENIZER_FILES:
         shutil.copy(HERE.parent / "tiny" / "bundle" / name, folder / name)
-    generation = json.loads((folder / "generation_config.json").read_text())
-    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     return made
