@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::onnx::{Graph, INT64, float_in, port};
-use crate::support::{
-    RUNTIME, assert_same, bundle_on_disk, greedy, load, request, seen_and_heard,
-};
+use crate::support::{RUNTIME, assert_same, bundle_on_disk, greedy, load, request, seen_and_heard};
 
 /// Rewrites a JSON file of a bundle.
 fn edit(folder: &TempDir, name: &str, change: impl FnOnce(&mut Value)) {
