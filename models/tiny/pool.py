@@ -27,7 +27,7 @@ from render import Builder  # noqa: E402
 BUDGETS, BUDGET_SHARES = (70, 30, 140, 280), (0.72, 0.16, 0.08, 0.04)
 FRAME_BUDGETS, FRAME_SHARES = (70, 30), (0.6, 0.4)
 LIKE = 24
-STRAY_SHARE = 0.3
+STRAY_SHARE, STILL_SHARE, BACKWARDS_SHARE = 0.3, 0.2, 0.4
 
 
 def picture(rng: random.Random, held: bool) -> dict:
@@ -85,6 +85,17 @@ def make(model, kind: str, count: int, rng: random.Random, held: bool) -> list[d
     return found
 
 
+def another(rng: random.Random, frames: list, facts: tuple[str, str, str]) -> tuple[list, tuple[str, str, str]]:
+    """A video of the pool, or what can be made of its frames: one of them that stays, or all of them backwards."""
+    colour, shape, direction = facts
+    chance = rng.random()
+    if chance < STILL_SHARE:
+        return [rng.choice(frames)] * len(frames), (colour, shape, videos.STILL)
+    if chance < STILL_SHARE + BACKWARDS_SHARE and direction != videos.STILL:
+        return frames[::-1], (colour, shape, videos.BACKWARDS[direction])
+    return frames, facts
+
+
 def conversation(rng: random.Random, pool: dict[str, list[dict]], held: bool, shares: tuple) -> Builder:
     """A conversation about media of the pool. `shares` are of pictures, two pictures, videos and sounds."""
     kind = rng.choices(("picture", "two", "video", "sound"), shares)[0]
@@ -100,6 +111,7 @@ def conversation(rng: random.Random, pool: dict[str, list[dict]], held: bool, sh
     if kind == "picture":
         build = pictures.about_one(rng, held, facts, pictures.placeholder(len(rows[0])))
     elif kind == "video":
+        rows, facts = (rows, facts) if held else another(rng, rows, facts)
         build = videos.about(rng, held, facts, videos.placeholder([len(frame) for frame in rows]))
     else:
         build = sounds.about(rng, *facts, sounds.placeholder(len(rows[0])))

@@ -15,7 +15,7 @@ import seeing
 import sounds
 
 BANK = Path(os.environ.get("LAPIDARY_TINY_WORK", Path(__file__).parent / "runs")) / "voices.npz"
-TOKEN_SAMPLES, EARLY_SHARE, LATE_SHARE = 640, 0.45, 0.35
+TOKEN_SAMPLES, LATE_SHARE = 640, 0.4
 GROUPS = {
     "colour": tuple(pictures.COLOURS), "shape": pictures.SHAPES, "number": ("one", "two", "three", "four"),
     "row": ("top", "middle", "bottom"), "column": ("left", "middle", "right"),
@@ -106,8 +106,8 @@ def picture_goal(model, tokenizer, items: list) -> tuple[torch.Tensor, dict]:
 
 
 def token_words(item: tuple) -> list[int]:
-    """For every soft token of a recording: 1 and up at the end of a word, 0 before and between, -100 where it may be
-    either, since the tower hears only the past."""
+    """For every soft token of a recording: 1 and up at the end of a word (the tower hears only the past), 0 before and
+    between, -100 just after, where it may be either."""
     fronts, words = item
     labels = [0] * len(fronts)
     for token in range(len(labels)):
@@ -115,7 +115,7 @@ def token_words(item: tuple) -> list[int]:
         for word, (start, end) in words:
             if start <= middle <= end:
                 done = (middle - start) / (end - start)
-                labels[token] = HEARD.index(word) + 1 if done > 1 - LATE_SHARE else 0 if done < EARLY_SHARE else -100
+                labels[token] = HEARD.index(word) + 1 if done > 1 - LATE_SHARE else 0
             elif end < middle <= end + TOKEN_SAMPLES:
                 labels[token] = -100
     return labels

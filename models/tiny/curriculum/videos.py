@@ -14,6 +14,7 @@ DIRECTIONS = {
     "to the right": ((NEAR, None), (FAR, None)), "to the left": ((FAR, None), (NEAR, None)),
     "down": ((None, NEAR), (None, FAR)), "up": ((None, FAR), (None, NEAR)),
 }
+BACKWARDS = {"to the right": "to the left", "to the left": "to the right", "down": "up", "up": "down"}
 STILL = "stays where it is"
 
 
