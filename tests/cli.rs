@@ -1,10 +1,15 @@
 //! The command as a person or a script meets it.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/demo.rs"]
 mod demo;
 #[path = "cli/fetch.rs"]
 mod fetch;
+#[allow(dead_code, reason = "the library's tests use the rest")]
+#[path = "hostile/component.rs"]
+mod hostile;
 #[allow(dead_code, reason = "the library's tests use the rest")]
 #[path = "it/hub.rs"]
 mod hub;

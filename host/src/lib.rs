@@ -79,8 +79,8 @@ pub use model::{
 };
 pub use plugin::{
     Engines, Format, FormatDescription, Grant, Grants, Interrupt, ParsedEvent, Parser, Piece,
-    Plugin, PluginInfo, RenderRequest, Rendered, StopReason, ToolPlugin, World, function_imports,
-    inspect,
+    Plugin, PluginCheck, PluginInfo, RenderRequest, Rendered, StopReason, ToolPlugin, World, check,
+    function_imports, inspect,
 };
 pub use runtime::{
     Cancel, GenerateRequest, Generated, Generation, PromptPrice, RenderedPrompt, Reply, Runtime,

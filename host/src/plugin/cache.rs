@@ -45,6 +45,11 @@ impl Cache {
         deserialize(engine, code)
     }
 
+    /// Whether there is an entry; only loading tells whether it is whole.
+    pub(super) fn has(&self, engine: &Engine, digest: &str) -> bool {
+        self.path(engine, digest).exists()
+    }
+
     /// Keeps `component`'s code. A failure costs the next start a compilation, nothing else.
     pub(super) fn store(&self, engine: &Engine, digest: &str, component: &Component) {
         let stored = component

@@ -77,6 +77,12 @@ impl Engines {
         }
     }
 
+    /// Whether the cache has machine code for a component with `digest`.
+    pub(super) fn has_code(&self, world: World, digest: &str) -> bool {
+        let cache = self.inner.cache.as_ref();
+        cache.is_some_and(|cache| cache.has(self.of(world), digest))
+    }
+
     /// Machine code for checked `bytes`, from the cache where it has them.
     pub(super) fn compile(
         &self,

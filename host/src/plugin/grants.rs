@@ -70,14 +70,14 @@ impl Grants {
 
     /// What a component asks for, as far as this host has it.
     pub fn asked_by(info: &PluginInfo) -> Self {
+        Self::named_by(&info.imports)
+    }
+
+    /// The grants that bring these imports.
+    pub(super) fn named_by(imports: &[String]) -> Self {
         let asks = |grant: &Grant| {
-            let imports = info
-                .imports
-                .iter()
-                .filter_map(|import| Interface::ours(import));
-            imports
-                .into_iter()
-                .any(|interface| interface.name == grant.name())
+            let mut ours = imports.iter().filter_map(|import| Interface::ours(import));
+            ours.any(|interface| interface.name == grant.name())
         };
         Grant::ALL
             .into_iter()

@@ -71,7 +71,7 @@ pub fn function_imports(bytes: &[u8]) -> Result<Vec<String>> {
     )?))
 }
 
-fn acting(shape: &Shape) -> Vec<String> {
+pub(super) fn acting(shape: &Shape) -> Vec<String> {
     shape
         .imports
         .iter()
@@ -80,7 +80,7 @@ fn acting(shape: &Shape) -> Vec<String> {
         .collect()
 }
 
-fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
         write!(hex, "{byte:02x}").expect("a String takes every write");

@@ -9,6 +9,7 @@
 
 mod abi;
 mod cache;
+mod check;
 mod engine;
 mod exchange;
 mod format;
@@ -23,6 +24,7 @@ mod store;
 mod tools;
 mod world;
 
+pub use check::{PluginCheck, check};
 pub use engine::Engines;
 pub use exchange::{FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason};
 pub use format::{Format, Parser};

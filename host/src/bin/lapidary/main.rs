@@ -7,8 +7,10 @@ mod features;
 mod fetch;
 mod generate;
 mod inspect;
+mod listing;
 mod model;
 mod parse;
+mod plugin;
 mod render;
 mod repl;
 mod sampling;
@@ -52,6 +54,8 @@ enum Command {
     Fetch(fetch::Args),
     /// Say what a bundle or a plugin is.
     Inspect(inspect::Args),
+    /// Write plugins: look at them before they run.
+    Plugin(plugin::Args),
     /// Check this machine, each problem with its cure.
     Doctor(doctor::Args),
 }
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Features(args) => features::run(&args),
         Command::Fetch(args) => fetch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Plugin(args) => plugin::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     done.unwrap_or_else(|error| screen::report(&error))
