@@ -236,3 +236,41 @@ fn a_genai_bundle_has_one_build_and_refuses_another() {
     assert_eq!(error.kind(), ErrorKind::Bundle);
     assert!(error.to_string().contains("found as-built"), "{error}");
 }
+
+/// One graph that looks ids up itself, as onnxruntime-genai's own builder makes them.
+fn text_model() -> Vec<u8> {
+    let embedding = Graph::of_file(file("onnx/embed_tokens.onnx"));
+    let mut graph = Graph::of_file(file("onnx/decoder_model_merged.onnx"))
+        .without_input("inputs_embeds", "inputs_embeds")
+        .without_input("per_layer_inputs", "per_layer_inputs");
+    graph.nodes.splice(0..0, embedding.nodes);
+    graph.constants.extend(embedding.constants);
+    graph
+        .inputs
+        .push(port("input_ids", INT64, &["batch", "tokens"]));
+    graph.file()
+}
+
+#[test]
+fn a_text_model_of_one_graph_runs_and_refuses_media() {
+    let genai = Genai::new(FLAT);
+    for name in ["embedding.onnx", "vision.onnx", "speech.onnx"] {
+        fs::remove_file(genai.folder.path().join(name)).unwrap();
+    }
+    genai.write("model.onnx", &text_model());
+    let mut config = genai_config(FLAT);
+    for section in ["embedding", "vision", "speech"] {
+        config["model"].as_object_mut().unwrap().remove(section);
+    }
+    genai.write("genai_config.json", config.to_string().as_bytes());
+    let runtime = load(&genai.folder).unwrap();
+    let (ids, media) = seen_and_heard();
+    let error = runtime.generate(request(ids, media)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let ids: Vec<u32> = (300..400).collect();
+    let expected = RUNTIME.generate(request(ids.clone(), Vec::new())).unwrap();
+    assert_same(
+        &runtime.generate(request(ids, Vec::new())).unwrap(),
+        &expected,
+    );
+}

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundles;
 mod chat;
+mod counts;
 mod fetch;
 mod forgery;
 mod genai;

@@ -107,7 +107,7 @@ impl Gemma {
         let (mut logits, mut row_count) = (Vec::new(), 0);
         let mut start = 0;
         while start < ids.len() {
-            let end = self.chunk_end(start, ids.len(), &prompt.media);
+            let end = prompt.chunk_end(start, self.options.prefill_tokens_max);
             let soft = soft_in(start, end, &prompt.media, &soft);
             let stretch = Stretch {
                 ids: &ids[start..end],
@@ -180,16 +180,6 @@ impl Gemma {
             *slot = Some(load_required(&self.bundle, &self.options, role)?);
         }
         Ok(slot.as_mut().expect("it was just filled"))
-    }
-
-    /// The end of the chunk that begins at `start`: a media item is never cut, since the soft tokens of an image
-    /// may see each other.
-    fn chunk_end(&self, start: usize, len: usize, media: &[MediaSpan]) -> usize {
-        let end = (start.saturating_add(self.options.prefill_tokens_max)).min(len);
-        let cut = media
-            .iter()
-            .find(|span| span.start < end && end < span.start + span.soft_tokens);
-        cut.map_or(end, |span| span.start + span.soft_tokens)
     }
 }
 

@@ -38,6 +38,16 @@ impl Prompt {
             media: Vec::new(),
         }
     }
+
+    /// The end of the run that begins at `start`: at most `tokens_max` further, but a media item is never cut,
+    /// since the soft tokens of an image may see each other.
+    pub(super) fn chunk_end(&self, start: usize, tokens_max: usize) -> usize {
+        let end = start.saturating_add(tokens_max).min(self.ids.len());
+        let ends = |span: &MediaSpan| span.start..span.start + span.soft_tokens;
+        let cut = self.media.iter().map(ends);
+        let mut cut = cut.filter(|span| span.start < end && end < span.end);
+        cut.next().map_or(end, |span| span.end)
+    }
 }
 
 /// Which ids stand for media, and which kind.
@@ -77,5 +87,48 @@ impl MediaKindIds {
     /// The image's placeholder in place of the video's.
     pub fn video_as_image(&self, id: u32) -> u32 {
         self.image.filter(|_| self.kind(id) == 2).unwrap_or(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Tensor;
+
+    fn span(start: usize, soft_tokens: usize) -> MediaSpan {
+        let frames = AudioFeatures {
+            input_features: Tensor::new([0, 1], Vec::new()).unwrap(),
+            mask: Tensor::new([0], Vec::new()).unwrap(),
+            soft_tokens,
+            seconds: 0.0,
+            sample_count: 0,
+        };
+        MediaSpan {
+            start,
+            soft_tokens,
+            features: Features::Audio(Arc::new(frames)),
+        }
+    }
+
+    #[test]
+    fn a_run_never_ends_inside_a_media_item() {
+        let prompt = Prompt {
+            ids: vec![0; 400],
+            media: vec![span(5, 70), span(75, 10), span(200, 200)],
+        };
+        for tokens_max in 1..=400 {
+            let (mut start, mut ends) = (0, Vec::new());
+            while start < prompt.ids.len() {
+                start = prompt.chunk_end(start, tokens_max);
+                ends.push(start);
+            }
+            let inside = |end: &usize| {
+                let mut spans = prompt.media.iter();
+                spans.any(|span| span.start < *end && *end < span.start + span.soft_tokens)
+            };
+            assert_eq!(ends.iter().find(|end| inside(end)), None, "{tokens_max}");
+        }
+        assert_eq!(prompt.chunk_end(0, 7), 75);
+        assert_eq!(prompt.chunk_end(0, 4), 4);
     }
 }
