@@ -33,8 +33,10 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+type Reader = fn(Vec<u8>) -> Media;
+
 /// How to read a file, and what to ask about it.
-fn request(file: &Path) -> Option<(fn(Vec<u8>) -> Media, &'static str)> {
+fn request(file: &Path) -> Option<(Reader, &'static str)> {
     let extension = file.extension()?.to_str()?.to_lowercase();
     match extension.as_str() {
         "png" | "jpg" | "jpeg" | "webp" => Some((Media::image, "Describe the picture.")),

@@ -1,5 +1,6 @@
 //! The `lapidary` command. One file for each subcommand.
 
+mod bench;
 mod chat;
 mod demo;
 mod doctor;
@@ -56,6 +57,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Write plugins: look at them before they run.
     Plugin(plugin::Args),
+    /// Measure prefill, decode, first token, plugin overhead and cold start.
+    Bench(bench::Args),
     /// Check this machine, each problem with its cure.
     Doctor(doctor::Args),
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => fetch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Plugin(args) => plugin::run(&args),
+        Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(&args),
     };
     done.unwrap_or_else(|error| screen::report(&error))

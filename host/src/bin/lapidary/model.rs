@@ -12,7 +12,7 @@ use lapidary::{
 use crate::{screen, settings};
 
 /// Which model runs, and on what.
-#[derive(ClapArgs, Debug, Default)]
+#[derive(ClapArgs, Clone, Debug, Default)]
 pub struct ModelArgs {
     /// A bundle's directory, or a hub id that was fetched. Without it, the embedded model.
     #[arg(long, env = "LAPIDARY_MODEL")]
@@ -113,6 +113,22 @@ pub fn code_cache() -> Option<PathBuf> {
 }
 
 impl ModelArgs {
+    /// The same choices as words of a command line.
+    pub fn flags(&self) -> Vec<String> {
+        let resizer = self.resizer.and_then(|name| name.to_possible_value());
+        let given = [
+            ("--model", self.model.clone()),
+            ("--provider", self.provider.clone()),
+            ("--dtype", self.dtype.clone()),
+            ("--resizer", resizer.map(|name| name.get_name().to_owned())),
+            ("--threads", self.threads.map(|count| count.to_string())),
+        ];
+        let given = given
+            .into_iter()
+            .filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        given.flatten().collect()
+    }
+
     /// A builder with the model, its providers and dtype set; `lapidary.toml` fills what was not given.
     pub fn builder(self) -> anyhow::Result<RuntimeBuilder> {
         find_library()?;
