@@ -31,6 +31,7 @@
 //! | chat | [`Runtime::chat`], [`Conversation`], [`ChatOptions`], [`Event`] |
 //! | know what a prompt costs | [`Runtime::price`], [`image_soft_tokens`] |
 //! | have speech written down or translated | [`Conversation::transcribe`], [`Conversation::translate`] |
+//! | decide what the model may write | [`ResponseFormat`], [`ToolChoice`], [`Thinking`], [`GrammarProbe`] |
 //! | stop a chat | [`Generation::cancel_handle`], or drop the [`Generation`] |
 //! | load another model | [`Bundle::open`], [`RuntimeBuilder::bundle`], [`DtypeChoice`] |
 //! | fetch one from a hub (feature `hub`) | `fetch`, `FetchRequest` |
@@ -57,10 +58,11 @@ mod tensor;
 mod text;
 
 pub use chat::{
-    ChatOptions, Content, Conversation, Event, FinishReason, Logprob, Media, MediaKind, Message,
-    Part, PromptStyle, Role, Sampling, Thinking, TokenLogprob, ToolCall, ToolResult, ToolSpec,
-    ToolTraits, Usage, VideoView,
+    Approval, ChatOptions, Content, Conversation, Event, FinishReason, Logprob, Media, MediaKind,
+    Message, Part, PromptStyle, ResponseFormat, Role, Sampling, Thinking, TokenLogprob, ToolCall,
+    ToolChoice, ToolResult, ToolSpec, ToolTraits, Usage, VideoView,
 };
+pub use constrain::GrammarProbe;
 pub use error::{Error, ErrorKind, Result};
 pub use graph::library as onnxruntime;
 pub use graph::{Dtype, Provider, Providers, available as available_providers};

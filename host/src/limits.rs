@@ -37,11 +37,20 @@ pub struct Limits {
     pub sequences_max: usize,
     /// Times a tool's results may go back to the model in one chat. Default 16. Checked in `runtime`.
     pub tool_rounds_max: usize,
-    /// Bytes of a constraint's grammar. Default 1 MiB: a hundred tools are a tenth of it. Checked in `constrain`.
+    /// Calls of tools in one turn of the model; they run side by side. Default 32. Checked in `runtime`.
+    pub tool_calls_max: usize,
+    /// Rounds in a row whose calls are the same. Default 3: a model that goes round in circles. Checked in
+    /// `runtime`.
+    pub tool_repeats_max: usize,
+    /// Milliseconds that all tools of one chat may take together. Default 600,000. Checked in `runtime`.
+    pub tool_total_ms_max: u64,
+    /// Bytes that all tools of one chat may return together. Default 8 MiB. Checked in `runtime`.
+    pub tool_total_bytes_max: usize,
+    /// Bytes of a constraint's grammar. Default 256 KiB: a hundred tools are about a fifth of it. Checked in `constrain`.
     pub constraint_bytes_max: usize,
-    /// Milliseconds that compiling a grammar may take. Default 5,000. Checked in `constrain`.
+    /// Milliseconds that compiling a grammar may take. Default 10,000. Checked in `constrain`.
     pub constraint_compile_ms_max: u64,
-    /// Milliseconds that a token may wait for its mask. Default 1,000: most take a tenth of one. Checked in
+    /// Milliseconds that a token may wait for its mask. Default 5,000: most take a tenth of one. Checked in
     /// `constrain`.
     pub constraint_mask_ms_max: u64,
     /// Bytes of one component. Default 64 MiB: a Python guest has 40. Checked in `plugin`.
@@ -85,9 +94,13 @@ impl Default for Limits {
             new_tokens_max: 4_096,
             sequences_max: 8,
             tool_rounds_max: 16,
-            constraint_bytes_max: 1 << 20,
-            constraint_compile_ms_max: 5_000,
-            constraint_mask_ms_max: 1_000,
+            tool_calls_max: 32,
+            tool_repeats_max: 3,
+            tool_total_ms_max: 600_000,
+            tool_total_bytes_max: 8 << 20,
+            constraint_bytes_max: 256 << 10,
+            constraint_compile_ms_max: 10_000,
+            constraint_mask_ms_max: 5_000,
             component_bytes_max: 64 << 20,
             plugin_memory_bytes_max: 64 << 20,
             plugin_table_elements_max: 100_000,

@@ -8,13 +8,14 @@ use wit_parser::Resolve;
 
 /// The component in `tests/hostile/<folder>/<name>.wat`.
 ///
-/// Files in `component/` are whole. Those in `format/` and `tools/` replace parts of the well-behaved guest
+/// Files in `component/` are whole. Those in `format/`, `tools/` and `constraint/` replace parts of the well-behaved guest
 /// in `base/`, and are wrapped as `wasm-component-ld` wraps a compiled guest.
 pub fn component(folder: &str, name: &str) -> Vec<u8> {
     let text = read(folder, name);
     match folder {
         "format" => wrap(&text, "format", "chat-format"),
         "tools" => wrap(&text, "tools", "tool-provider"),
+        "constraint" => wrap(&text, "format", "constrained-chat-format"),
         _ => wat::parse_str(&text).expect("the file is WebAssembly text"),
     }
 }
@@ -24,9 +25,14 @@ pub fn decent(base: &str, world: &str) -> Vec<u8> {
     wrap("", base, world)
 }
 
+/// The well-behaved guest with other parts.
+pub fn altered(base: &str, world: &str, parts: &str) -> Vec<u8> {
+    wrap(parts, base, world)
+}
+
 /// Every hostile file, as `folder/name`.
 pub fn files() -> BTreeSet<String> {
-    let folders = ["format", "tools", "component"].into_iter();
+    let folders = ["format", "tools", "constraint", "component"].into_iter();
     folders.flat_map(files_in).collect()
 }
 
@@ -75,7 +81,7 @@ fn module(replaced: &str, base: &str) -> String {
     format!("(module {})", all.join("\n"))
 }
 
-fn read(folder: &str, name: &str) -> String {
+pub fn read(folder: &str, name: &str) -> String {
     let path = root().join(folder).join(name).with_extension("wat");
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

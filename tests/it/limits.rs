@@ -37,6 +37,12 @@ fn every_limit_is_known_to_the_tests() {
         tool_result_bytes_max: _,
         // hostile.rs: the log of a guest is cut
         plugin_log_bytes_max: _,
+        // tools.rs: tool_calls_max and the three below it
+        tool_calls_max: _,
+        tool_repeats_max: _,
+        tool_total_ms_max: _,
+        tool_total_bytes_max: _,
+        // constraint.rs: a_grammar_larger_than_the_limit_is_refused; the two others in `constrain/enforcer.rs`
         constraint_bytes_max: _,
         constraint_compile_ms_max: _,
         constraint_mask_ms_max: _,

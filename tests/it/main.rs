@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundles;
 mod chat;
+mod constraint;
 mod counts;
 mod fetch;
 mod forgery;

@@ -2,12 +2,13 @@
 //! recorded token sequence, so that the tests do not depend on what the weights have learnt.
 
 use lapidary::{
-    ChatOptions, Content, Conversation, ErrorKind, Event, FinishReason, Limits, Thinking, ToolSpec,
-    ToolTraits,
+    Approval, ChatOptions, Content, Conversation, ErrorKind, Event, FinishReason, Grants, Limits,
+    Runtime, Thinking, ToolResult, ToolSpec, ToolTraits,
 };
 use serde_json::json;
 
-use crate::support::{RUNTIME, bounded, greedy, ids};
+use crate::hostile::component::altered;
+use crate::support::{RUNTIME, bounded, builder, greedy, ids};
 
 fn replay(turns: &[&str]) -> ChatOptions {
     ChatOptions {
@@ -246,4 +247,161 @@ fn the_embedded_model_calls_tools_by_itself() {
         assert_eq!(reply.tool_calls.len(), 1, "{reply:?}");
         assert!(reply.text.contains(answer), "{reply:?}");
     }
+}
+
+/// A runtime with the tool `door`: it needs approval or not, and answers, traps or never ends.
+fn with_door(traits: &str, call: &str, limits: Limits) -> Runtime {
+    let parts = format!(
+        r#"(data (i32.const 8) "door")
+        (data (i32.const 16) "{{}}")
+        (data (i32.const 32) "\08\00\00\00\04\00\00\00\08\00\00\00\04\00\00\00\10\00\00\00\02\00\00\00"
+          "\00\00\00\00\00\00\00\00\00\00\00\00{traits}\00\00\00")
+        (data (i32.const 80) "\20\00\00\00\01\00\00\00")
+        (func $definitions (export "lapidary:plugin/tools@0.1.0#definitions") (result i32)
+          (i32.const 80))
+        (data (i32.const 96) "\00\00\00\00\00\00\00\00\08\00\00\00\04\00\00\00\00\00\00\00")
+        (func $call (export "lapidary:plugin/tools@0.1.0#call")
+          (param i32 i32 i32 i32 i32 i32) (result i32)
+          {call})"#
+    );
+    builder()
+        .tool(
+            "door",
+            altered("tools", "tool-provider", &parts),
+            Grants::none(),
+        )
+        .limits(limits)
+        .build()
+        .unwrap()
+}
+
+const ANSWERS: &str = "(i32.const 96)";
+const DOOR: &str = "<|tool_call>call:door{}<tool_call|><|tool_response>";
+
+fn results(runtime: &Runtime, options: ChatOptions) -> lapidary::Result<Vec<ToolResult>> {
+    let events = runtime.chat("Go on.", options)?;
+    let mut results = Vec::new();
+    for event in events {
+        if let Event::ToolResult(result) = event? {
+            results.push(result);
+        }
+    }
+    Ok(results)
+}
+
+#[test]
+fn a_tool_that_needs_approval_runs_only_with_it() {
+    let runtime = with_door("\\10", ANSWERS, Limits::default());
+    for (approval, runs) in [
+        (None, false),
+        (Some(Approval::new(|_| false)), false),
+        (Some(Approval::new(|call| call.name == "door")), true),
+    ] {
+        let options = ChatOptions {
+            approval,
+            ..replay(&[DOOR, ANSWER])
+        };
+        let results = results(&runtime, options).unwrap();
+        assert_eq!((results.len(), results[0].is_error), (1, !runs));
+    }
+    let free = with_door("\\00", ANSWERS, Limits::default());
+    assert!(!results(&free, replay(&[DOOR, ANSWER])).unwrap()[0].is_error);
+}
+
+#[test]
+fn a_tool_that_breaks_is_a_result_that_the_model_sees() {
+    let runtime = with_door("\\00", "(unreachable)", Limits::default());
+    let results = results(&runtime, replay(&[DOOR, ANSWER])).unwrap();
+    assert!(results[0].is_error);
+    let Content::Text(text) = &results[0].content else {
+        panic!("{results:?}");
+    };
+    assert!(text.contains("panicked"), "{text}");
+}
+
+#[test]
+fn calls_of_one_turn_run_side_by_side_and_keep_their_order() {
+    let limits = |total| Limits {
+        tool_call_ms_max: 2_500,
+        tool_total_ms_max: total,
+        ..Limits::default()
+    };
+    let runtime = with_door(
+        "\\00",
+        "(loop $again (br $again)) (unreachable)",
+        limits(60_000),
+    );
+    let turn = "<|tool_call>call:door{}<tool_call|>".repeat(6) + "<|tool_response>";
+    let started = std::time::Instant::now();
+    let results = results(&runtime, replay(&[&turn, ANSWER])).unwrap();
+    // One after the other they would take fifteen seconds.
+    assert!(started.elapsed().as_secs() < 12, "{:?}", started.elapsed());
+    let ids: Vec<&str> = results.iter().map(|result| result.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["call_0", "call_1", "call_2", "call_3", "call_4", "call_5"]
+    );
+}
+
+fn limit(runtime: &Runtime, turns: &[&str]) -> ErrorKind {
+    results(runtime, replay(turns)).unwrap_err().kind()
+}
+
+#[test]
+fn tool_calls_max() {
+    let runtime = bounded(Limits {
+        tool_calls_max: 1,
+        ..Limits::default()
+    });
+    let turn = "<|tool_call>call:calculator{expression:<|\"|>1<|\"|>}<tool_call|>".repeat(2);
+    let turn = turn + "<|tool_response>";
+    assert_eq!(
+        limit(&runtime, &[&turn, ANSWER]),
+        ErrorKind::Limit("tool_calls_max")
+    );
+}
+
+#[test]
+fn tool_repeats_max() {
+    let runtime = bounded(Limits {
+        tool_repeats_max: 2,
+        ..Limits::default()
+    });
+    assert_eq!(
+        limit(&runtime, &[SUM; 9]),
+        ErrorKind::Limit("tool_repeats_max")
+    );
+    let other = SUM.replace("17*23", "17*24");
+    assert!(results(&runtime, replay(&[SUM, &other, SUM, &other, ANSWER])).is_ok());
+}
+
+#[test]
+fn tool_total_ms_max() {
+    let runtime = with_door(
+        "\\00",
+        "(loop $again (br $again)) (unreachable)",
+        Limits {
+            tool_call_ms_max: 100,
+            tool_total_ms_max: 50,
+            ..Limits::default()
+        },
+    );
+    assert_eq!(
+        limit(&runtime, &[DOOR, ANSWER]),
+        ErrorKind::Limit("tool_total_ms_max")
+    );
+}
+
+#[test]
+fn tool_total_bytes_max() {
+    let runtime = bounded(Limits {
+        tool_total_bytes_max: 5,
+        ..Limits::default()
+    });
+    let other = SUM.replace("17*23", "17*24");
+    let turns = [SUM, &other, ANSWER];
+    assert_eq!(
+        limit(&runtime, &turns),
+        ErrorKind::Limit("tool_total_bytes_max")
+    );
 }

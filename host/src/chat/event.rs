@@ -106,6 +106,8 @@ pub struct Usage {
     pub decode_ms: f64,
     /// The part of `decode_ms` inside ONNX Runtime.
     pub graph_ms: f64,
+    /// The part of `decode_ms` that waited for what may come next.
+    pub constraint_ms: f64,
     /// What ran the graphs: `cpu`, `cuda:0`.
     pub provider: String,
 }

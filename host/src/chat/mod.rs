@@ -10,5 +10,5 @@ mod tool;
 pub use conversation::{Content, Conversation, Media, MediaKind, Message, Part, Role, VideoView};
 pub use event::{Event, FinishReason, Logprob, TokenLogprob, Usage};
 pub(crate) use request::check_choices;
-pub use request::{ChatOptions, PromptStyle, Sampling, Thinking};
-pub use tool::{ToolCall, ToolResult, ToolSpec, ToolTraits};
+pub use request::{ChatOptions, PromptStyle, ResponseFormat, Sampling, Thinking, ToolChoice};
+pub use tool::{Approval, ToolCall, ToolResult, ToolSpec, ToolTraits};

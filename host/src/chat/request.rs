@@ -1,6 +1,8 @@
 //! What a caller asks of one generation.
 
-use super::tool::ToolSpec;
+use serde_json::Value;
+
+use super::tool::{Approval, ToolSpec};
 use crate::error::{Error, Result};
 
 /// Whether the model thinks before it answers.
@@ -11,6 +13,36 @@ pub enum Thinking {
     Off,
     /// It thinks first.
     On,
+    /// It thinks first, with at most this many tokens in the whole chat; then the answer begins.
+    Budget(usize),
+}
+
+/// Whether the model calls tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// It decides.
+    #[default]
+    Auto,
+    /// It calls none, though it is told of them.
+    None,
+    /// Its first turn is one call or more.
+    Required,
+    /// Its first turn is one call or more of this tool.
+    Named(String),
+}
+
+/// What an answer has to be. Thoughts and calls come as ever.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ResponseFormat {
+    /// Any text.
+    #[default]
+    Text,
+    /// A JSON text that fits this JSON Schema.
+    JsonSchema(Value),
+    /// A text that this regular expression matches as a whole.
+    Regex(String),
+    /// One of these texts.
+    Choice(Vec<String>),
 }
 
 /// How a prompt ends, which differs by model size.
@@ -117,6 +149,14 @@ pub struct ChatOptions {
     pub replay: Vec<Vec<u32>>,
     /// Texts that end the answer when they appear in it; they are not part of it.
     pub stop: Vec<String>,
+    /// Whether the model calls tools.
+    pub tool_choice: ToolChoice,
+    /// The arguments of every call fit their tool's schema.
+    pub strict: bool,
+    /// What the answer has to be.
+    pub response_format: ResponseFormat,
+    /// Asked before a tool runs that needs approval. Without one, no such tool runs, and the model is told so.
+    pub approval: Option<Approval>,
     /// Added to the logits of these token ids, before anything else: -100 or less bans an id in effect,
     /// `f32::NEG_INFINITY` does.
     pub logit_bias: Vec<(u32, f32)>,

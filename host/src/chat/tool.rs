@@ -1,5 +1,7 @@
 //! Tools: what the model is told, what it calls, what comes back.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,6 +20,35 @@ pub struct ToolTraits {
     pub open_world: bool,
     /// A person must agree to each call.
     pub needs_approval: bool,
+}
+
+/// Decides whether a call may run, for tools whose [`ToolTraits::needs_approval`] is set.
+///
+/// It is asked on the chat's own thread, one call after the other, before any call of the turn runs; the chat
+/// waits for it. What is not allowed becomes a result that tells the model so.
+///
+/// ```
+/// let careful = lapidary::Approval::new(|call| call.name != "delete_everything");
+/// # let _ = careful;
+/// ```
+#[derive(Clone)]
+pub struct Approval(Arc<dyn Fn(&ToolCall) -> bool + Send + Sync>);
+
+impl Approval {
+    /// Allows the calls of which `decide` says yes.
+    pub fn new(decide: impl Fn(&ToolCall) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(decide))
+    }
+
+    pub(crate) fn allows(&self, call: &ToolCall) -> bool {
+        (self.0)(call)
+    }
+}
+
+impl std::fmt::Debug for Approval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Approval")
+    }
 }
 
 /// A tool as the model is told of it.

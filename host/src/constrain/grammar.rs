@@ -8,10 +8,12 @@ use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Matcher, ParserFactory};
 
 use super::enforcer::Enforcer;
-use super::state::{State, first_line};
+use super::state::{State, Thought, first_line};
+use super::thought::ThoughtGate;
 use super::vocabulary;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::sample::Mask;
 use crate::text::Tokenizer;
 
 /// What a model may write.
@@ -21,12 +23,20 @@ pub(crate) struct Grammar {
     pub lark: String,
     /// Ids behind which it holds, each time anew until it is complete; none: from the start, to the end.
     pub after: Vec<u32>,
+    /// Where thought stands; the grammar has its two marks only.
+    pub thought: Option<ThoughtGate>,
 }
 
 /// Compiles grammars for one vocabulary, which is read when the first grammar comes.
 #[derive(Default)]
 pub(crate) struct Grammars {
-    factory: OnceLock<Result<Arc<ParserFactory>>>,
+    compiler: OnceLock<Result<Arc<Compiler>>>,
+}
+
+struct Compiler {
+    factory: ParserFactory,
+    /// What a thought is made of.
+    text: Mask,
 }
 
 /// A set of tokens whose masks are made once: whatever is text. Strings of Gemma 4 hold any text.
@@ -57,15 +67,20 @@ impl Grammars {
                 found,
             ));
         }
-        let factory = match self.factory.get_or_init(|| factory(tokenizer)) {
-            Ok(factory) => factory.clone(),
+        let compiler = match self.compiler.get_or_init(|| compiler(tokenizer)) {
+            Ok(compiler) => compiler.clone(),
             Err(error) => return Err(Error::bundle("tokenizer.json", error.to_string())),
         };
-        Enforcer::start(limits, move || compile(&factory, grammar))
+        Enforcer::start(limits, move || compiler.compile(grammar))
     }
 }
 
-fn factory(tokenizer: &Tokenizer) -> Result<Arc<ParserFactory>> {
+fn compiler(tokenizer: &Tokenizer) -> Result<Arc<Compiler>> {
+    let (factory, text) = (factory(tokenizer)?, vocabulary::text_mask(tokenizer));
+    Ok(Arc::new(Compiler { factory, text }))
+}
+
+fn factory(tokenizer: &Tokenizer) -> Result<ParserFactory> {
     let environment = vocabulary::environment(tokenizer)?;
     let capabilities = InferenceCapabilities::default();
     let mut slices = SlicedBiasComputer::general_slices();
@@ -81,21 +96,24 @@ fn factory(tokenizer: &Tokenizer) -> Result<Arc<ParserFactory>> {
     let limits = factory.limits_mut();
     limits.max_lexer_states = LEXER_STATES_MAX;
     limits.verbose_errors = false;
-    Ok(Arc::new(factory))
+    Ok(factory)
 }
 
-fn compile(factory: &ParserFactory, grammar: Grammar) -> Result<State> {
-    let parser = factory.create_parser(TopLevelGrammar::from_lark(grammar.lark));
-    let parser = parser.map_err(|error| {
-        let detail = format!("its grammar cannot be compiled: {}", first_line(&error));
-        Error::unsupported("constraint", detail)
-    })?;
-    Ok(State::new(Matcher::new(Ok(parser)), grammar.after))
+impl Compiler {
+    fn compile(&self, grammar: Grammar) -> Result<State> {
+        let lark = TopLevelGrammar::from_lark(grammar.lark);
+        let parser = self.factory.create_parser(lark).map_err(|error| {
+            let detail = format!("its grammar cannot be compiled: {}", first_line(&error));
+            Error::unsupported("constraint", detail)
+        })?;
+        let thought = grammar.thought.map(|gate| Thought::new(gate, &self.text));
+        Ok(State::new(Matcher::new(Ok(parser)), grammar.after, thought))
+    }
 }
 
 impl std::fmt::Debug for Grammars {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ready = self.factory.get().is_some();
+        let ready = self.compiler.get().is_some();
         f.debug_struct("Grammars").field("ready", &ready).finish()
     }
 }

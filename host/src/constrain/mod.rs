@@ -7,8 +7,12 @@
 
 mod enforcer;
 mod grammar;
+mod probe;
 mod state;
+mod thought;
 mod vocabulary;
 
 pub(crate) use enforcer::Enforcer;
 pub(crate) use grammar::{Grammar, Grammars};
+pub use probe::GrammarProbe;
+pub(crate) use thought::ThoughtGate;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie};
 
 use crate::error::{Error, Result};
+use crate::sample::Mask;
 use crate::text::Tokenizer;
 
 /// Builds the trie of a tokenizer's vocabulary.
@@ -16,6 +17,16 @@ pub(super) fn environment(tokenizer: &Tokenizer) -> Result<TokEnv> {
     let words: Vec<Vec<u8>> = ids.clone().map(|id| word(tokenizer, id)).collect();
     let trie = TokTrie::from(&TokRxInfo::new(ids.end, INVALID_TOKEN), &words);
     Ok(Arc::new(ApproximateTokEnv::new(trie)))
+}
+
+/// The tokens that are text.
+pub(super) fn text_mask(tokenizer: &Tokenizer) -> Mask {
+    let mut mask = Mask::none(tokenizer.vocab_size());
+    let ids = 0..u32::try_from(tokenizer.vocab_size()).unwrap_or(u32::MAX);
+    for id in ids.filter(|id| tokenizer.control_spelling(*id).is_none()) {
+        mask.allow(id);
+    }
+    mask
 }
 
 /// A token's bytes. The marker cannot be part of text, so no text spells a control token.

@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::Sender;
 
-use super::thought::ThoughtGate;
 use crate::chat::Sampling;
+use crate::constrain::{Enforcer, ThoughtGate};
 use crate::error::Result;
 use crate::graph::RunControl;
 use crate::model::Prompt;
@@ -19,6 +19,8 @@ pub(crate) struct Job {
     pub thought: Option<ThoughtGate>,
     /// End the sequence; the ending id is reported too.
     pub stop_ids: Vec<u32>,
+    /// Says which ids may come.
+    pub constraint: Option<Enforcer>,
     pub tokens_max: usize,
     /// Report the logits of every prompt token and of every step.
     pub wants_logits: bool,
@@ -56,6 +58,8 @@ pub(crate) struct Times {
     pub decode: f64,
     /// The part of it inside ONNX Runtime.
     pub graphs: f64,
+    /// The time that tokens waited for what may come, the first one's included.
+    pub constraint: f64,
 }
 
 /// Why a sequence ended.

@@ -5,9 +5,7 @@
 
 mod job;
 mod sequence;
-mod thought;
 mod worker;
 
 pub(crate) use job::{EndReason, Job, Step};
-pub(crate) use thought::ThoughtGate;
 pub(crate) use worker::{Engine, EngineInfo, stopped};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::job::{EndReason, Job, Step, Times};
-use super::thought::ThoughtGate;
+use crate::constrain::ThoughtGate;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Gemma, KvCache, LogitRows};
 use crate::sample::{Sampler, logprobs};
@@ -95,11 +95,20 @@ impl Sequence {
     }
 
     fn pick(&mut self, logits: &[f32]) -> Result<u32> {
+        let mask = match &mut self.job.constraint {
+            Some(constraint) => constraint.mask()?,
+            None => None,
+        };
         let forced = self.job.thought.as_ref().and_then(ThoughtGate::forced_id);
         if let Some(id) = forced {
             return Ok(self.sampler.forced(id));
         }
-        self.sampler.next(logits, None).ok_or_else(no_choice)
+        let barred = self.job.thought.as_ref().and_then(ThoughtGate::barred_id);
+        if let Some(id) = barred {
+            self.sampler.suppress(id);
+        }
+        let next = self.sampler.next(logits, mask.as_ref());
+        next.ok_or_else(|| no_choice(mask.is_some()))
     }
 
     fn take(&mut self, id: u32) {
@@ -108,6 +117,9 @@ impl Sequence {
         self.sampler.took(id);
         if let Some(thought) = &mut self.job.thought {
             thought.took(id);
+        }
+        if let Some(constraint) = &self.job.constraint {
+            constraint.take(id);
         }
     }
 
@@ -128,6 +140,11 @@ impl Sequence {
         Times {
             decode: milliseconds(self.decode),
             graphs: milliseconds(self.graphs),
+            constraint: self
+                .job
+                .constraint
+                .as_ref()
+                .map_or(0.0, |one| milliseconds(one.waited())),
         }
     }
 
@@ -160,7 +177,11 @@ fn fail(job: &Job, error: Error, times: Times) {
     drop(job.steps.send(step));
 }
 
-fn no_choice() -> Error {
+fn no_choice(is_constrained: bool) -> Error {
+    if is_constrained {
+        let detail = "expected a token that the grammar and the request both allow, found none; it cannot be met";
+        return Error::invalid("constraint", detail);
+    }
     let detail = "expected a token that may come next, found none; the logits are no numbers, or \
                   logit_bias bans every token";
     Error::graph("sampling", detail)

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::chat::{Conversation, PromptStyle, Thinking, ToolSpec};
+use crate::chat::{Conversation, PromptStyle, ResponseFormat, Thinking, ToolChoice, ToolSpec};
+use crate::text::TokenPiece;
 
 /// A format's description of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,40 @@ pub struct Rendered {
     pub pieces: Vec<Piece>,
     /// Index into `pieces` of the model's open turn: what a [`Parser`](super::Parser) starts with.
     pub open_turn: usize,
+}
+
+/// What one generation has to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConstrainRequest<'a> {
+    /// The prompt's open turn.
+    pub prefix: &'a [TokenPiece],
+    /// What the model was told of.
+    pub tools: &'a [ToolSpec],
+    pub tool_choice: &'a ToolChoice,
+    /// Arguments have to fit their tool's schema.
+    pub strict: bool,
+    pub response_format: &'a ResponseFormat,
+    pub thinking: Thinking,
+}
+
+/// What holds for one generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Constrained {
+    /// A grammar in Lark, and the control tokens behind which it holds; none of them: from the start.
+    pub grammar: Option<(String, Vec<String>)>,
+    /// Control tokens that never come.
+    pub banned: Vec<String>,
+    /// How a thought stands in the output; `None` for formats without thoughts.
+    pub thought: Option<ThoughtMarks>,
+}
+
+/// The control tokens around a thought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ThoughtMarks {
+    pub open: String,
+    pub close: String,
+    /// The prompt ends inside a thought.
+    pub is_open: bool,
 }
 
 /// What a stretch of output means.

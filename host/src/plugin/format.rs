@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::abi::{self, FormatAbi, ParserAbi};
 use super::engine::Engines;
-use super::exchange::{FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason};
+use super::exchange::{
+    ConstrainRequest, Constrained, FormatDescription, ParsedEvent, RenderRequest, Rendered,
+    StopReason,
+};
 use super::grants::Grants;
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
@@ -105,6 +108,22 @@ impl Format {
             sandbox: self.inner.sandbox.clone(),
             abi: Some(abi),
         })
+    }
+}
+
+impl Format {
+    /// What a generation may be; `None` from a format that does not say.
+    ///
+    /// # Errors
+    /// As [`Format::render`].
+    pub(crate) fn constrain(
+        &self,
+        request: &ConstrainRequest<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Constrained>> {
+        self.inner
+            .abi
+            .constrain(&self.inner.sandbox, request, interrupt)
     }
 }
 

@@ -26,6 +26,7 @@ mod world;
 
 pub use check::{PluginCheck, check};
 pub use engine::Engines;
+pub(crate) use exchange::{ConstrainRequest, Constrained, ThoughtMarks};
 pub use exchange::{FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason};
 pub use format::{Format, Parser};
 pub use grants::{Grant, Grants};

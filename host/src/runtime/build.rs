@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::tools::Toolbox;
 use super::{Inner, Runtime};
+use crate::constrain::Grammars;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::graph::{GraphOptions, Providers, library};
@@ -185,6 +186,7 @@ impl RuntimeBuilder {
             info,
             limits: self.limits,
             resizer: self.resizer,
+            grammars: Grammars::default(),
         };
         Ok(Runtime {
             inner: Arc::new(inner),

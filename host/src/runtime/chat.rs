@@ -2,18 +2,24 @@
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use async_channel::Sender;
 
 use super::Inner;
 use super::cancel::Cancel;
 use super::collect::Collector;
+use super::constraint::Rules;
 use super::generate::{finish_reason, named_logprobs};
 use super::generation::SharedMessages;
+use super::loop_bounds::LoopBounds;
 use super::media::Purpose;
 use super::prompt::{self, Given, RenderedPrompt};
+use super::tools::not_approved;
 use super::turn::Turn;
-use crate::chat::{ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage};
+use crate::chat::{
+    ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, ToolResult, Usage,
+};
 use crate::engine::{Job, Step, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Choices;
@@ -30,6 +36,7 @@ pub(super) struct Chat {
     call_count: usize,
     /// Turns of the model that are over.
     turn_count: usize,
+    bounds: LoopBounds,
 }
 
 impl Chat {
@@ -61,6 +68,7 @@ impl Chat {
             usage,
             call_count,
             turn_count: 0,
+            bounds: LoopBounds::default(),
         }
     }
 
@@ -106,15 +114,21 @@ impl Chat {
             &self.cancel.plugins,
         )?;
         self.usage.prompt_tokens = rendered.prompt.ids.len();
-        let mut turn = Turn::open(
+        let rules = Rules::of_turn(
             &self.inner,
-            &rendered.prefix,
+            &self.options,
             &given.specs,
-            &self.options.stop,
-            self.call_count,
+            &rendered.prefix,
+            (self.turn_count, &self.usage),
             &self.cancel.plugins,
         )?;
-        let steps = self.submit(rendered)?;
+        let parser =
+            self.inner
+                .format
+                .parser(&rendered.prefix, &given.specs, &self.cancel.plugins)?;
+        let stops = &self.options.stop;
+        let mut turn = Turn::new(parser, stops, self.call_count, rules.thought.clone());
+        let steps = self.submit(rendered, rules)?;
         let reason = self.follow(&steps, &mut turn)?;
         self.turn_count += 1;
         let rest = turn.finish(reason)?;
@@ -124,10 +138,15 @@ impl Chat {
         Ok((reason, turn.into_collected()))
     }
 
-    fn submit(&self, rendered: RenderedPrompt) -> Result<Receiver<Result<Step>>> {
+    fn submit(&self, rendered: RenderedPrompt, rules: Rules) -> Result<Receiver<Result<Step>>> {
         let (steps, receiver) = mpsc::channel();
         let config = self.inner.bundle.config();
-        let suppressed_ids = [config.suppressed_ids.clone(), config.media_ids()].concat();
+        let suppressed_ids = [
+            config.suppressed_ids.clone(),
+            config.media_ids(),
+            rules.banned_ids,
+        ]
+        .concat();
         let room = config.context_tokens - rendered.prompt.ids.len();
         self.inner.engine.submit(Job {
             prompt: rendered.prompt,
@@ -137,7 +156,8 @@ impl Chat {
                 logit_bias: self.options.logit_bias.clone(),
                 replay_ids: self.replay_ids(),
             },
-            thought: None,
+            thought: rules.thought,
+            constraint: rules.enforcer,
             stop_ids: self.stop_ids(),
             tokens_max: self.tokens_left().min(room),
             wants_logits: false,
@@ -195,6 +215,7 @@ impl Chat {
                 Step::Ended { reason, times } => {
                     self.usage.decode_ms += times.decode;
                     self.usage.graph_ms += times.graphs;
+                    self.usage.constraint_ms += times.constraint;
                     return Ok(finish_reason(reason));
                 }
             }
@@ -206,15 +227,38 @@ impl Chat {
         let is_callers =
             |call: &&ToolCall| self.options.tools.iter().any(|spec| spec.name == call.name);
         let (callers, ours): (Vec<&ToolCall>, Vec<&ToolCall>) = calls.iter().partition(is_callers);
-        for call in ours {
-            let result = self
-                .inner
-                .tools
-                .call(call, &self.inner.limits, &self.cancel.plugins)?;
+        self.bounds.asked(calls, &self.inner.limits)?;
+        let started = Instant::now();
+        let results = self.run_calls(&ours)?;
+        self.bounds
+            .took(started.elapsed(), &results, &self.inner.limits)?;
+        for result in results {
             self.add(vec![Message::tool(&result)]);
             self.send(vec![Event::ToolResult(result)])?;
         }
         Ok(callers.is_empty())
+    }
+
+    /// Asks for approval first, then runs what may run side by side. Results in the calls' order.
+    fn run_calls(&self, calls: &[&ToolCall]) -> Result<Vec<ToolResult>> {
+        let tools = &self.inner.tools;
+        let approval = self.options.approval.as_ref();
+        let may = |call: &ToolCall| {
+            !tools.needs_approval(call) || approval.is_some_and(|approval| approval.allows(call))
+        };
+        let may: Vec<bool> = calls.iter().map(|call| may(call)).collect();
+        let allowed: Vec<&ToolCall> = calls
+            .iter()
+            .zip(&may)
+            .filter_map(|(call, may)| may.then_some(*call))
+            .collect();
+        let ran = tools.call_all(&allowed, &self.inner.limits, &self.cancel.plugins)?;
+        let mut ran = ran.into_iter();
+        let results = calls.iter().zip(may).filter_map(|(call, may)| match may {
+            true => ran.next(),
+            false => Some(not_approved(call)),
+        });
+        Ok(results.collect())
     }
 
     fn add(&mut self, messages: Vec<Message>) {

@@ -4,8 +4,10 @@ mod build;
 mod cancel;
 mod chat;
 mod collect;
+mod constraint;
 mod generate;
 mod generation;
+mod loop_bounds;
 mod media;
 mod price;
 mod prompt;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use media::Purpose;
 
 use crate::chat::{ChatOptions, Conversation, ToolSpec, check_choices};
+use crate::constrain::Grammars;
 use crate::engine::{Engine, EngineInfo};
 use crate::error::Result;
 use crate::limits::Limits;
@@ -61,6 +64,7 @@ struct Inner {
     info: EngineInfo,
     limits: Limits,
     resizer: Resizer,
+    grammars: Grammars,
 }
 
 impl Runtime {

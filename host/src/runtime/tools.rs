@@ -1,7 +1,9 @@
 //! The tools of all plugins, and one round of calls.
 
+use std::thread;
+
 use crate::chat::{Content, ToolCall, ToolResult, ToolSpec};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::plugin::{Interrupt, ToolPlugin};
 
@@ -36,21 +38,56 @@ impl Toolbox {
         &self.specs
     }
 
-    /// Runs a call. A name that no plugin has becomes a result the model can mend.
+    /// Whether a person must agree to a call.
+    pub fn needs_approval(&self, call: &ToolCall) -> bool {
+        let spec = self.specs.iter().find(|spec| spec.name == call.name);
+        spec.is_some_and(|spec| spec.traits.needs_approval)
+    }
+
+    /// Runs calls side by side; the results are in the calls' order.
+    ///
+    /// A name that no plugin has, and a plugin that breaks, become results that the model sees.
     ///
     /// # Errors
-    /// `Plugin` when the handler trapped or overran; `Limit` when its result is too large.
-    pub fn call(
+    /// `Limit` when a result is too large, `Cancelled`, `Io` when no thread can be had.
+    pub fn call_all(
         &self,
-        call: &ToolCall,
+        calls: &[&ToolCall],
         limits: &Limits,
         interrupt: &Interrupt,
-    ) -> Result<ToolResult> {
+    ) -> Result<Vec<ToolResult>> {
+        if let [call] = calls {
+            return Ok(vec![self.call(call, limits, interrupt)?]);
+        }
+        thread::scope(|scope| {
+            let start = |call| {
+                let run = move || self.call(call, limits, interrupt);
+                thread::Builder::new()
+                    .name("lapidary-tool".into())
+                    .spawn_scoped(scope, run)
+            };
+            let threads: Vec<_> = calls.iter().map(|call| start(*call)).collect();
+            let results = threads.into_iter().map(|thread| {
+                let thread = thread.map_err(|error| {
+                    Error::io("tools", "no thread can be started").with_source(error)
+                })?;
+                let ended = thread.join();
+                ended.unwrap_or_else(|_| Err(Error::graph("tools", "a call ended unexpectedly")))
+            });
+            results.collect()
+        })
+    }
+
+    fn call(&self, call: &ToolCall, limits: &Limits, interrupt: &Interrupt) -> Result<ToolResult> {
         let owner = |plugin: &&ToolPlugin| plugin.specs().iter().any(|spec| spec.name == call.name);
         let Some(plugin) = self.plugins.iter().find(owner) else {
             return Ok(unknown(call, &self.specs));
         };
-        let result = plugin.call(call, interrupt)?;
+        let result = match plugin.call(call, interrupt) {
+            Ok(result) => result,
+            Err(error) if is_of_the_call(error.kind()) => failed(call, error.to_string()),
+            Err(error) => return Err(error),
+        };
         let size = result.content.text_bytes();
         if size > limits.tool_result_bytes_max {
             let subject = format!("result of tool {:?}", call.name);
@@ -65,6 +102,23 @@ impl Toolbox {
     }
 }
 
+/// What the model may mend, or work around: the chat goes on.
+fn is_of_the_call(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Plugin | ErrorKind::Invalid | ErrorKind::Unsupported => true,
+        ErrorKind::Limit(_)
+        | ErrorKind::Bundle
+        | ErrorKind::Graph
+        | ErrorKind::Io
+        | ErrorKind::Cancelled => false,
+    }
+}
+
+/// The result of a call that nobody allowed.
+pub(super) fn not_approved(call: &ToolCall) -> ToolResult {
+    failed(call, "the user did not allow this call".to_owned())
+}
+
 fn unknown(call: &ToolCall, specs: &[ToolSpec]) -> ToolResult {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let text = format!(
@@ -72,6 +126,10 @@ fn unknown(call: &ToolCall, specs: &[ToolSpec]) -> ToolResult {
         call.name,
         names.join(", ")
     );
+    failed(call, text)
+}
+
+fn failed(call: &ToolCall, text: String) -> ToolResult {
     ToolResult {
         id: call.id.clone(),
         name: call.name.clone(),

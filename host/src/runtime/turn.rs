@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Inner;
 use super::collect::Collector;
-use crate::chat::{Event, FinishReason, ToolCall, ToolSpec};
+use crate::chat::{Event, FinishReason, ToolCall};
+use crate::constrain::ThoughtGate;
 use crate::error::Result;
-use crate::plugin::{Interrupt, ParsedEvent, Parser, StopReason};
-use crate::text::{Detokenizer, Passed, StopMatcher, TokenPiece, Tokenizer};
+use crate::plugin::{ParsedEvent, Parser, StopReason};
+use crate::text::{Detokenizer, Passed, StopMatcher, Tokenizer};
 
 /// A turn that is being written.
 pub(super) struct Turn {
@@ -17,32 +17,33 @@ pub(super) struct Turn {
     collected: Collector,
     names: BTreeMap<usize, String>,
     first_call: usize,
+    thought: Option<ThoughtGate>,
     thinks: bool,
+    /// Counted by events, where the format does not say how thoughts are marked.
     thought_tokens: usize,
     stopped: bool,
 }
 
 impl Turn {
-    /// Opens a parser in the state that the prompt leaves.
-    pub fn open(
-        inner: &Inner,
-        prefix: &[TokenPiece],
-        specs: &[ToolSpec],
+    /// A turn for a parser in the state that the prompt leaves; `thought` counts from there on.
+    pub fn new(
+        parser: Parser,
         stops: &[String],
         first_call: usize,
-        interrupt: &Interrupt,
-    ) -> Result<Self> {
-        Ok(Self {
-            parser: inner.format.parser(prefix, specs, interrupt)?,
+        thought: Option<ThoughtGate>,
+    ) -> Self {
+        Self {
+            parser,
             detokenizer: Detokenizer::default(),
             stops: StopMatcher::new(stops),
             collected: Collector::default(),
             names: BTreeMap::new(),
             first_call,
+            thought,
             thinks: false,
             thought_tokens: 0,
             stopped: false,
-        })
+        }
     }
 
     /// The events that the next token completes.
@@ -51,6 +52,9 @@ impl Turn {
         let parsed = self.parser.push(&pieces)?;
         let events = self.events(parsed);
         self.thought_tokens += usize::from(self.thinks);
+        if let Some(thought) = &mut self.thought {
+            thought.took(id);
+        }
         Ok(events)
     }
 
@@ -78,7 +82,8 @@ impl Turn {
     }
 
     pub fn thought_tokens(&self) -> usize {
-        self.thought_tokens
+        let thought = self.thought.as_ref();
+        thought.map_or(self.thought_tokens, ThoughtGate::token_count)
     }
 
     pub fn call_count(&self) -> usize {

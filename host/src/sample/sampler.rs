@@ -30,9 +30,21 @@ pub(crate) struct Choices {
 pub(crate) struct Mask(Vec<u32>);
 
 impl Mask {
+    /// A mask without any of so many ids.
+    pub fn none(count: usize) -> Self {
+        Self(vec![0; count.div_ceil(32)])
+    }
+
     /// A mask of these words, 32 ids in each.
     pub fn from_words(words: Vec<u32>) -> Self {
         Self(words)
+    }
+
+    /// Lets the id come next too, if the mask has a place for it.
+    pub fn allow(&mut self, id: u32) {
+        if let Some(word) = self.0.get_mut(id as usize / 32) {
+            *word |= 1 << (id % 32);
+        }
     }
 
     /// Whether the id may come next.
@@ -57,23 +69,22 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// A sampler for what follows `prompt_ids`.
     pub fn new(sampling: Sampling, choices: &Choices, prompt_ids: &[u32]) -> Self {
-        let mut suppressed = Vec::new();
-        for id in choices.suppressed_ids.iter().map(|&id| id as usize) {
-            suppressed.resize(suppressed.len().max(id + 1), false);
-            suppressed[id] = true;
-        }
         let random = match sampling.seed {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        Self {
+        let mut sampler = Self {
             sampling,
-            suppressed,
+            suppressed: Vec::new(),
             logit_bias: choices.logit_bias.clone(),
             penalties: Penalties::new(&sampling, prompt_ids),
             random,
             replay: choices.replay_ids.iter().copied().collect(),
+        };
+        for id in &choices.suppressed_ids {
+            sampler.suppress(*id);
         }
+        sampler
     }
 
     /// The next token; `None` when nothing may come. `logits` holds one value per token, soft-capped by the
@@ -94,6 +105,14 @@ impl Sampler {
         filters::top_p(&mut kept, self.sampling.top_p);
         filters::min_p(&mut kept, self.sampling.min_p);
         Some(self.draw(&kept))
+    }
+
+    /// The id is not sampled any more.
+    pub fn suppress(&mut self, id: u32) {
+        let id = id as usize;
+        self.suppressed
+            .resize(self.suppressed.len().max(id + 1), false);
+        self.suppressed[id] = true;
     }
 
     /// A token that comes whatever the logits say. A replay that has it too goes on behind it.

@@ -152,6 +152,15 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The text of one token as it stands: a control token's spelling, U+FFFD for part of a character.
+    pub fn text(&self, id: u32) -> String {
+        match (self.control_spelling(id), self.token_byte(id)) {
+            (Some(spelling), _) => spelling.to_owned(),
+            (None, Some(byte)) => String::from_utf8_lossy(&[byte]).into_owned(),
+            (None, None) => self.token_text(id),
+        }
+    }
+
     /// The text of one plain token; empty for an id outside the vocabulary.
     pub(crate) fn token_text(&self, id: u32) -> String {
         self.library.decode(&[id], false).unwrap_or_default()

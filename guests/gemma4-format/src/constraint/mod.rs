@@ -108,24 +108,20 @@ fn grammar(
         endings.push(format!("{answer} ({})", stops()));
     }
     let ending = lark.rule(&endings.join(" | "));
-    let start = format!("{} {ending}", thought(&mut lark, request.thinking, is_open));
+    let start = format!("{} {ending}", thought(request.thinking, is_open));
     Ok(Some(Grammar {
         lark: lark.finish(&start),
         after: Vec::new(),
     }))
 }
 
-/// What comes before calls and answer: the thought, or the rest of one.
-fn thought(lark: &mut Lark, thinking: Thinking, is_open: bool) -> String {
-    let thinks = !matches!(thinking, Thinking::Off);
-    if !is_open && !thinks {
-        return String::new();
-    }
-    let text = lark.text();
-    let body = format!("{text}? {}", token::CHANNEL_CLOSE);
-    match is_open {
-        true => body,
-        false => format!("({} {body})?", token::CHANNEL_OPEN),
+/// What comes before calls and answer: a thought, or the end of one. The host fills it.
+fn thought(thinking: Thinking, is_open: bool) -> String {
+    let (open, close) = (token::CHANNEL_OPEN, token::CHANNEL_CLOSE);
+    match thinking {
+        _ if is_open => close.to_owned(),
+        Thinking::Off => String::new(),
+        Thinking::On | Thinking::Budget(_) => format!("({open} {close})?"),
     }
 }
 

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use lapidary::{
-    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, Thinking,
-    VideoView,
+    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, VideoView,
 };
 
+use crate::constraint::ConstraintArgs;
 use crate::model::{ModelArgs, PluginArgs, read};
 use crate::sampling::{LogitArgs, SamplingArgs};
 use crate::transcript::Transcript;
@@ -58,9 +58,8 @@ pub struct AskArgs {
     /// The sound of each video too, for models that hear.
     #[arg(long)]
     pub video_sound: bool,
-    /// Think before answering.
-    #[arg(long)]
-    pub think: bool,
+    #[command(flatten)]
+    pub constraint: ConstraintArgs,
     /// The most tokens to generate, tool rounds included.
     #[arg(long, value_name = "TOKENS")]
     pub max_tokens: Option<usize>,
@@ -75,20 +74,24 @@ pub struct AskArgs {
 
 impl AskArgs {
     /// The options of each chat.
-    pub fn options(&self, runtime: &Runtime) -> ChatOptions {
-        ChatOptions {
+    ///
+    /// # Errors
+    /// A schema that cannot be read.
+    pub fn options(&self, runtime: &Runtime) -> anyhow::Result<ChatOptions> {
+        let (tool_choice, strict, response_format) = self.constraint.constraint()?;
+        Ok(ChatOptions {
             sampling: Some(self.sampling.over(runtime.config().sampling)),
-            thinking: if self.think {
-                Thinking::On
-            } else {
-                Thinking::Off
-            },
+            thinking: self.constraint.thinking(),
+            tool_choice,
+            strict,
+            response_format,
+            approval: Some(self.constraint.approval()),
             max_tokens: self.max_tokens,
             stop: self.stop.clone(),
             logit_bias: self.logits.logit_bias.clone(),
             logprobs: self.logits.logprobs,
             ..ChatOptions::default()
-        }
+        })
     }
 
     /// The pictures and recordings.
@@ -136,7 +139,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => standard_input()?,
     };
     let conversation = args.ask.conversation().user_with(args.ask.media()?, prompt);
-    let generation = runtime.chat(conversation, args.ask.options(&runtime))?;
+    let generation = runtime.chat(conversation, args.ask.options(&runtime)?)?;
     let (reason, _) = if args.json {
         show_json(generation)?
     } else {

@@ -104,7 +104,7 @@ fn play(scene: &Scene) -> anyhow::Result<()> {
     let conversation = scene.ask.conversation().user_with(media, &scene.prompt);
     let options = ChatOptions {
         max_tokens: Some(TOKENS_MAX),
-        ..scene.ask.options(&runtime)
+        ..scene.ask.options(&runtime)?
     };
     let mut transcript = Transcript::new();
     for event in runtime.chat(conversation, options)? {
@@ -126,7 +126,8 @@ fn runtime(plugins: &PluginArgs) -> anyhow::Result<Runtime> {
 }
 
 fn media(ask: &AskArgs) -> anyhow::Result<Vec<Media>> {
-    let kinds: [(&[PathBuf], fn(&'static [u8]) -> Media); 3] = [
+    type Make = fn(&'static [u8]) -> Media;
+    let kinds: [(&[PathBuf], Make); 3] = [
         (&ask.image, Media::image),
         (&ask.audio, Media::audio),
         (&ask.video, Media::video),

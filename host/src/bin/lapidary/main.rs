@@ -2,6 +2,7 @@
 
 mod bench;
 mod chat;
+mod constraint;
 mod demo;
 mod doctor;
 mod features;

@@ -73,7 +73,9 @@ impl Repl<'_> {
             "image" => self.media.push(image(path, self.ask.image_budget)?),
             "audio" => self.media.push(Media::audio(read(path)?)),
             "video" => self.media.push(Media::video(read(path)?)),
-            "think" => self.ask.think = argument.trim() != "off",
+            "think" => {
+                self.ask.constraint.think = (argument.trim() != "off").then_some(None);
+            }
             "tools" => self.list_tools()?,
             "save" => std::fs::write(path, format!("{:#}\n", self.conversation.to_json()))
                 .with_context(|| format!("{}: cannot be written", path.display()))?,
@@ -95,7 +97,7 @@ impl Repl<'_> {
             .user_with(std::mem::take(&mut self.media), text);
         let generation = self
             .runtime
-            .chat(asked.clone(), self.ask.options(self.runtime))?;
+            .chat(asked.clone(), self.ask.options(self.runtime)?)?;
         let (_, messages) = show(generation)?;
         // Only an answered question becomes part of the conversation.
         self.conversation = asked;
@@ -123,7 +125,7 @@ impl Repl<'_> {
     fn show_stats(&self) -> anyhow::Result<()> {
         let rendered = self
             .runtime
-            .render(&self.conversation, &self.ask.options(self.runtime))?;
+            .render(&self.conversation, &self.ask.options(self.runtime)?)?;
         let (tokens, context) = (
             rendered.prompt.ids.len(),
             self.runtime.config().context_tokens,

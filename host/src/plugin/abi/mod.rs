@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use wasmtime::component::Component;
 
-use super::exchange::{FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason};
+use super::exchange::{
+    ConstrainRequest, Constrained, FormatDescription, ParsedEvent, RenderRequest, Rendered,
+    StopReason,
+};
 use super::interrupt::Interrupt;
 use super::store::Sandbox;
 use crate::chat::{ToolCall, ToolResult, ToolSpec};
@@ -35,6 +38,14 @@ pub(super) trait FormatAbi: Send + Sync {
         tools: &[ToolSpec],
         interrupt: &Interrupt,
     ) -> Result<Box<dyn ParserAbi>>;
+
+    /// What a generation may be; `None` from a format that does not say.
+    fn constrain(
+        &self,
+        sandbox: &Sandbox,
+        request: &ConstrainRequest<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Constrained>>;
 }
 
 /// One parsed sequence.

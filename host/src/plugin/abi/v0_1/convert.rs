@@ -195,6 +195,9 @@ pub(super) fn thinking(from: Thinking) -> wit::Thinking {
     match from {
         Thinking::Off => wit::Thinking::Off,
         Thinking::On => wit::Thinking::On,
+        Thinking::Budget(tokens) => {
+            wit::Thinking::Budget(u32::try_from(tokens).unwrap_or(u32::MAX))
+        }
     }
 }
 

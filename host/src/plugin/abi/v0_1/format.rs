@@ -1,15 +1,15 @@
 //! The `chat-format` world.
 
 use wasmtime::Store;
-use wasmtime::component::{Component, Linker, ResourceAny};
+use wasmtime::component::{Component, Instance, InstancePre, Linker, ResourceAny};
 
-use super::chat_format::{ChatFormat, ChatFormatPre};
-use super::{convert, events, exports};
+use super::{constraint, convert, events, exports};
 use crate::chat::{Conversation, Message, PromptStyle, ToolSpec};
 use crate::error::Result;
 use crate::plugin::abi::{FormatAbi, ParserAbi};
 use crate::plugin::exchange::{
-    FormatDescription, ParsedEvent, RenderRequest, Rendered, StopReason,
+    ConstrainRequest, Constrained, FormatDescription, ParsedEvent, RenderRequest, Rendered,
+    StopReason,
 };
 use crate::plugin::interrupt::Interrupt;
 use crate::plugin::store::{Sandbox, State};
@@ -17,19 +17,34 @@ use crate::text::TokenPiece;
 
 /// A linked format of contract 0.1.
 pub(in crate::plugin) struct FormatV01 {
-    guest: ChatFormatPre<State>,
+    guest: InstancePre<State>,
+    format: exports::format::GuestIndices,
+    template: exports::template::GuestIndices,
+    parser: exports::parser::GuestIndices,
+    /// Only formats of the world `constrained-chat-format` have it.
+    constraint: Option<exports::constraint::GuestIndices>,
 }
 
 impl FormatV01 {
     pub(in crate::plugin) fn link(sandbox: &Sandbox, component: &Component) -> Result<Self> {
+        Self::linked(component).map_err(|error| sandbox.mismatch(error))
+    }
+
+    fn linked(component: &Component) -> wasmtime::Result<Self> {
         // Empty, and it stays so: a format only computes.
         let linker = Linker::new(component.engine());
-        let guest = linker
-            .instantiate_pre(component)
-            .and_then(ChatFormatPre::new);
+        let guest = linker.instantiate_pre(component)?;
         Ok(Self {
-            guest: guest.map_err(|error| sandbox.mismatch(error))?,
+            format: exports::format::GuestIndices::new(&guest)?,
+            template: exports::template::GuestIndices::new(&guest)?,
+            parser: exports::parser::GuestIndices::new(&guest)?,
+            constraint: exports::constraint::GuestIndices::new(&guest).ok(),
+            guest,
         })
+    }
+
+    fn instance(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+        self.guest.instantiate(store)
     }
 }
 
@@ -37,8 +52,9 @@ impl FormatAbi for FormatV01 {
     fn describe(&self, sandbox: &Sandbox) -> Result<FormatDescription> {
         let mut store = sandbox.store(&Interrupt::new());
         let description = sandbox.enter(&mut store, 0, |store| {
-            let guest = self.guest.instantiate(&mut *store)?;
-            guest.lapidary_plugin_format().call_describe(store)
+            let instance = self.instance(store)?;
+            let guest = self.format.load(&mut *store, &instance)?;
+            guest.call_describe(store)
         })?;
         events::description(sandbox, description)
     }
@@ -53,8 +69,9 @@ impl FormatAbi for FormatV01 {
         let handed_bytes = text_bytes(request.conversation) + convert::tool_bytes(&asked.tools);
         let mut store = sandbox.store(interrupt);
         let rendered = sandbox.enter(&mut store, handed_bytes, |store| {
-            let guest = self.guest.instantiate(&mut *store)?;
-            guest.lapidary_plugin_template().call_render(store, &asked)
+            let instance = self.instance(store)?;
+            let guest = self.template.load(&mut *store, &instance)?;
+            guest.call_render(store, &asked)
         })?;
         let rendered = rendered.map_err(|error| convert::failure(sandbox, error))?;
         events::rendered(sandbox, rendered, request.conversation)
@@ -73,11 +90,9 @@ impl FormatAbi for FormatV01 {
         };
         let mut store = sandbox.store(interrupt);
         let (guest, sequence) = sandbox.enter(&mut store, 0, |store| {
-            let guest = self.guest.instantiate(&mut *store)?;
-            let opened = guest
-                .lapidary_plugin_parser()
-                .session()
-                .call_open(store, &asked)?;
+            let instance = self.instance(store)?;
+            let guest = self.parser.load(&mut *store, &instance)?;
+            let opened = guest.session().call_open(store, &asked)?;
             Ok((guest, opened))
         })?;
         let sequence = sequence.map_err(|error| convert::failure(sandbox, error))?;
@@ -86,6 +101,27 @@ impl FormatAbi for FormatV01 {
             guest,
             sequence,
         }))
+    }
+
+    fn constrain(
+        &self,
+        sandbox: &Sandbox,
+        request: &ConstrainRequest<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Constrained>> {
+        let Some(indices) = &self.constraint else {
+            return Ok(None);
+        };
+        let asked = constraint::request(request)?;
+        let handed_bytes = convert::tool_bytes(&asked.tools) + constraint::answer_bytes(&asked);
+        let mut store = sandbox.store(interrupt);
+        let constrained = sandbox.enter(&mut store, handed_bytes, |store| {
+            let instance = self.instance(store)?;
+            let guest = indices.load(&mut *store, &instance)?;
+            guest.call_constrain(store, &asked)
+        })?;
+        let constrained = constrained.map_err(|error| convert::failure(sandbox, error))?;
+        Ok(Some(constraint::constrained(constrained)))
     }
 }
 
@@ -112,7 +148,7 @@ fn render_request(from: &RenderRequest<'_>) -> Result<exports::template::RenderR
 /// A parser and the store it lives in.
 struct ParserV01 {
     store: Store<State>,
-    guest: ChatFormat,
+    guest: exports::parser::Guest,
     sequence: ResourceAny,
 }
 
@@ -121,10 +157,7 @@ impl ParserAbi for ParserV01 {
         let pieces = events::token_pieces(pieces);
         let (guest, sequence) = (&self.guest, self.sequence);
         let parsed = sandbox.enter(&mut self.store, 0, |store| {
-            guest
-                .lapidary_plugin_parser()
-                .session()
-                .call_push(store, sequence, &pieces)
+            guest.session().call_push(store, sequence, &pieces)
         })?;
         events::parsed(
             sandbox,
@@ -136,10 +169,7 @@ impl ParserAbi for ParserV01 {
         let (guest, sequence) = (&self.guest, self.sequence);
         let reason = events::stop_reason(reason);
         let parsed = sandbox.enter(&mut self.store, 0, |store| {
-            guest
-                .lapidary_plugin_parser()
-                .session()
-                .call_finish(store, sequence, reason)
+            guest.session().call_finish(store, sequence, reason)
         })?;
         events::parsed(
             sandbox,

@@ -27,8 +27,26 @@ impl ThoughtGate {
 
     /// The token that must come now, because the budget is spent.
     pub fn forced_id(&self) -> Option<u32> {
-        let spent = self.tokens_max.is_some_and(|max| self.token_count >= max);
-        (self.is_open && spent).then_some(self.close_id)
+        (self.is_open && self.is_spent()).then_some(self.close_id)
+    }
+
+    fn is_spent(&self) -> bool {
+        self.tokens_max.is_some_and(|max| self.token_count >= max)
+    }
+
+    /// The token that must not come any more: a spent budget opens no channel.
+    pub fn barred_id(&self) -> Option<u32> {
+        (!self.is_open && self.is_spent()).then_some(self.open_id)
+    }
+
+    /// Whether the next token is thought, or ends one.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// What closes a channel.
+    pub fn close_id(&self) -> u32 {
+        self.close_id
     }
 
     /// The next token of the generation.
@@ -63,12 +81,12 @@ mod tests {
         gate.took(7);
         assert_eq!((gate.token_count(), gate.forced_id()), (3, Some(CLOSE)));
         gate.took(CLOSE);
-        assert_eq!(gate.forced_id(), None);
+        assert_eq!((gate.forced_id(), gate.barred_id()), (None, Some(OPEN)));
     }
 
     #[test]
     fn a_budget_of_nothing_closes_an_open_channel_at_once() {
         let gate = ThoughtGate::new(OPEN, CLOSE, true, Some(0));
-        assert_eq!(gate.forced_id(), Some(CLOSE));
+        assert_eq!((gate.forced_id(), gate.barred_id()), (Some(CLOSE), None));
     }
 }
