@@ -1,6 +1,8 @@
 //! The command as a person or a script meets it.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "cli/authors.rs"]
+mod authors;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/check.rs"]

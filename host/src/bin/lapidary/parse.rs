@@ -36,7 +36,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn parse(format: &Format, scanner: &ControlScanner, line: &[u8]) -> Result<Value> {
+/// Answers one request.
+pub fn parse(format: &Format, scanner: &ControlScanner, line: &[u8]) -> Result<Value> {
     let request = request(line)?;
     let prefix = scanner.split(request["prefix"].as_str().unwrap_or_default());
     let mut parser = format.parser(&prefix, &tools(&request)?, &Interrupt::new())?;

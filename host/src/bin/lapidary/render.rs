@@ -115,7 +115,8 @@ fn invalid(subject: &str, detail: &str) -> Error {
     Error::new(lapidary::ErrorKind::Invalid, subject, detail)
 }
 
-fn render(
+/// Answers one request.
+pub fn render(
     format: &Format,
     line: &[u8],
     style: PromptStyle,

@@ -1,14 +1,22 @@
 //! `lapidary plugin`: what a plugin's author does. One file for each subcommand.
 
+mod build;
+mod c;
+mod cases;
 mod check;
+mod contract;
+mod manifest;
+mod new;
+mod test;
+mod tool;
 
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-/// Write plugins: look at them before they run.
+/// Write plugins: start, build and test them, look at them before they run.
 #[derive(ClapArgs)]
-#[command(after_help = "Example:\n  lapidary plugin check count_words.wasm")]
+#[command(after_help = "Example:\n  lapidary plugin new --lang js count-words")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -16,12 +24,21 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start a plugin: a folder that builds, with something in it that works.
+    New(new::Args),
+    /// Build a component from a plugin's folder, by the language's own tool.
+    Build(build::Args),
+    /// Run the plugin's own cases.
+    Test(test::Args),
     /// Say whether a host would take a component, and why not.
     Check(check::Args),
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
+        Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(args),
+        Command::Test(args) => test::run(args),
         Command::Check(args) => check::run(args),
     }
 }

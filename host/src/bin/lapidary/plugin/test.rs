@@ -1,0 +1,61 @@
+//! `lapidary plugin test`: the plugin's own cases.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use lapidary::{Engines, ErrorKind, Grants, Limits, Plugin};
+
+use super::cases;
+use super::manifest::Project;
+use crate::model::{code_cache, file_name, read};
+use crate::screen;
+
+/// Run the plugin's own cases, the lines of cases.jsonl in its folder.
+///
+/// A case is a call of a tool, {"call":NAME,"arguments":{…},"expect":CONTENT} or {…,"error":WORDS} for a failure
+/// that the model hears of; for a chat format it is {"render":REQUEST,"expect":{…}} or
+/// {"parse":REQUEST,"expect":{…}}, as `lapidary render` and `lapidary parse` read and print them. Ends with 4
+/// when one fails.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  lapidary plugin test count-words")]
+pub struct Args {
+    /// The folder with plugin.toml and cases.jsonl.
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// The component. Without it, what `lapidary plugin build` made in the folder.
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+    /// What the plugin may do. May be given several times.
+    #[arg(long = "grant", value_name = "GRANT")]
+    grants: Vec<String>,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let cases = cases::read(&args.folder.join(cases::FILE))?;
+    let component = match &args.component {
+        Some(file) => file.clone(),
+        None => Project::open(&args.folder)?.component(),
+    };
+    let grants = args.grants.join(",").parse::<Grants>()?;
+    let engines = Engines::new(&Limits::default(), code_cache())?;
+    let plugin = Plugin::load(
+        &file_name(&component),
+        &read(&component)?,
+        &grants,
+        &engines,
+    )?;
+    let mut failed = 0;
+    for case in &cases {
+        if let Err(reason) = case.run(&plugin) {
+            failed += 1;
+            screen::result(&format!("line {}: {reason}\n", case.line))?;
+        }
+    }
+    let count = cases.len();
+    screen::result(&format!("{} of {count} cases passed\n", count - failed))?;
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(ErrorKind::Plugin.exit_code()),
+    })
+}

@@ -1,0 +1,197 @@
+//! A plugin author's loop, in every language: start, build, test. The tools of other languages than Rust may be
+//! missing on a machine; then the command says how to install them. `.ci/run authors` has them all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::{lapidary, refused, text};
+
+const GUESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guests");
+
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// `lapidary plugin …`, whose Rust is built beside the built-in guests.
+fn plugin(arguments: &[&str]) -> Command {
+    let mut command = lapidary(&[&["plugin"], arguments].concat());
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
+    command.env("CARGO_TARGET_DIR", target);
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    plugin(arguments).output().unwrap()
+}
+
+fn passed(output: &Output) -> String {
+    let said = [text(&output.stdout), text(&output.stderr)].concat();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+/// Builds the plugin in `source`, or sees that the missing tool is asked for.
+fn build(source: &Path, install: &str) -> Option<PathBuf> {
+    let name = source.file_name().unwrap().to_str().unwrap();
+    let component = folder().join("built").join(name).with_extension("wasm");
+    let out = component.to_str().unwrap();
+    let output = run(&["build", source.to_str().unwrap(), "--out", out]);
+    let is_missing = text(&output.stderr).contains("expected it on the path, found none");
+    if is_missing && std::env::var_os("LAPIDARY_AUTHOR_TOOLS").is_none() {
+        refused(&output, 1, install);
+        return None;
+    }
+    passed(&output);
+    let report = run(&["check", "--json", out]);
+    let report: Value = serde_json::from_str(&passed(&report)).unwrap();
+    assert_eq!(report["imports"], serde_json::json!([]), "{report}");
+    Some(component)
+}
+
+/// Builds the plugin in `source` and runs its cases.
+fn build_and_test(source: &Path, install: &str) {
+    let Some(component) = build(source, install) else {
+        return;
+    };
+    let (source, component) = (source.to_str().unwrap(), component.to_str().unwrap());
+    let cases = fs::read_to_string(Path::new(source).join("cases.jsonl")).unwrap();
+    let count = cases.lines().count();
+    let said = passed(&run(&["test", source, "--component", component]));
+    assert!(
+        said.contains(&format!("{count} of {count} cases passed")),
+        "{said}"
+    );
+}
+
+/// A folder as `lapidary plugin new` makes it.
+fn start(language: &str, world: &str) -> PathBuf {
+    let name = format!("{language}-{world}");
+    let folder = folder().join(&name);
+    // Of an earlier run.
+    drop(fs::remove_dir_all(&folder));
+    let parent = folder.parent().unwrap().to_str().unwrap();
+    passed(&run(&[
+        "new", &name, "--lang", language, "--world", world, "--in", parent,
+    ]));
+    folder
+}
+
+#[test]
+fn the_guest_in_c_works() {
+    build_and_test(&Path::new(GUESTS).join("tool-units"), "pip install ziglang");
+}
+
+#[test]
+fn the_guest_in_javascript_works() {
+    build_and_test(
+        &Path::new(GUESTS).join("tool-regex"),
+        "npm install --global componentize-qjs",
+    );
+}
+
+#[test]
+fn the_guest_in_python_works() {
+    build_and_test(
+        &Path::new(GUESTS).join("tool-dates"),
+        "pip install componentize-py",
+    );
+}
+
+#[test]
+fn what_new_makes_in_c_works() {
+    for world in ["tool", "format"] {
+        build_and_test(&start("c", world), "pip install ziglang");
+    }
+}
+
+#[test]
+fn what_new_makes_in_javascript_works() {
+    for world in ["tool", "format"] {
+        build_and_test(&start("js", world), "npm install --global componentize-qjs");
+    }
+}
+
+#[test]
+fn what_new_makes_in_rust_works() {
+    for world in ["tool", "format"] {
+        let folder = start("rust", world);
+        // The versions that the built-in guests were compiled with.
+        fs::copy(
+            Path::new(GUESTS).join("Cargo.lock"),
+            folder.join("Cargo.lock"),
+        )
+        .unwrap();
+        build_and_test(&folder, "rustup.rs");
+    }
+}
+
+// Compiling a whole Python takes the host a minute, so this one is only built and looked at.
+#[test]
+fn what_new_makes_in_python_fits() {
+    build(&start("python", "format"), "pip install componentize-py");
+}
+
+#[test]
+fn a_case_that_fails_is_shown() {
+    let folder = folder().join("failing");
+    fs::create_dir_all(&folder).unwrap();
+    let component = folder.join("calculator.wasm");
+    fs::write(&component, lapidary_guests::TOOL_CALCULATOR).unwrap();
+    let cases = [
+        r#"{"call":"calculator","arguments":{"expression":"1+1"},"expect":"2"}"#,
+        r#"{"call":"calculator","arguments":{"expression":"1+1"},"expect":"3"}"#,
+        r#"{"call":"calculator","arguments":{"expression":"1/0"},"expect":"3"}"#,
+        r#"{"call":"calculator","arguments":{"expression":"1+1"},"error":"zero"}"#,
+        r#"{"call":"nothing","expect":"3"}"#,
+    ];
+    fs::write(folder.join("cases.jsonl"), cases.join("\n")).unwrap();
+    let component = component.to_str().unwrap();
+    let output = run(&["test", folder.to_str().unwrap(), "--component", component]);
+    assert_eq!(output.status.code(), Some(4));
+    let said = text(&output.stdout);
+    for line in [
+        "line 2: expected \"3\", found \"2\"\n",
+        "line 3: expected a result, found the error",
+        "line 4: expected the error \"zero\", found \"2\"\n",
+        "line 5: plugin \"calculator.wasm\": has no tool \"nothing\"\n",
+        "1 of 5 cases passed\n",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_folder_are_named() {
+    let folder = folder().join("mistaken");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.to_str().unwrap();
+    refused(&run(&["build", path]), 1, "`lapidary plugin new` makes one");
+    fs::write(
+        folder.join("plugin.toml"),
+        "name = \"x\"\nlanguage = \"basic\"",
+    )
+    .unwrap();
+    refused(&run(&["build", path]), 2, "unknown variant `basic`");
+    refused(&run(&["new", "Bad_Name"]), 2, "expected lower-case letters");
+    refused(
+        &run(&[
+            "new",
+            "mistaken",
+            "--in",
+            folder.parent().unwrap().to_str().unwrap(),
+        ]),
+        2,
+        "is already there",
+    );
+    fs::write(folder.join("cases.jsonl"), "[]").unwrap();
+    refused(
+        &run(&["test", path]),
+        2,
+        "cases.jsonl:1: expected one JSON object a line",
+    );
+}
