@@ -11,6 +11,7 @@ from pathlib import Path
 HELD_OUT_SHARE = 5
 TOKENIZER = Path(__file__).parent.parent / "bundle" / "tokenizer.json"
 PIECE_SHARE = 0.45
+ECHO_SHARE = 0.1
 
 
 def held_out(key: str) -> bool:
@@ -77,10 +78,13 @@ def proper(rng: random.Random, held: bool, known: list[str], invented_share: flo
 
 
 def phrase(rng: random.Random, held: bool, low: int = 1, high: int = 3) -> str:
-    """A few lower-case words; made-up ones among them."""
-    count = rng.randint(low, high)
-    words = side(PLAIN, held)
-    return " ".join(made_up(rng, held) if rng.random() < 0.3 else rng.choice(words) for _ in range(count))
+    """A few lower-case words; made-up ones among them. In training some come twice: in the short held-out list they
+    often do by chance."""
+    known = side(PLAIN, held)
+    words = [made_up(rng, held) if rng.random() < 0.3 else rng.choice(known) for _ in range(rng.randint(low, high))]
+    if not held and rng.random() < ECHO_SHARE:
+        words[-1] = rng.choice(words)
+    return " ".join(words)
 
 
 def number(rng: random.Random, held: bool, high: int = 99) -> int:
