@@ -7,6 +7,8 @@ mod authors;
 mod bench;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/conformance.rs"]
+mod conformance;
 #[path = "cli/demo.rs"]
 mod demo;
 #[path = "cli/fetch.rs"]

@@ -8,15 +8,18 @@ use std::process::{Command, ExitCode};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The packages that become components.
-const GUESTS: [&str; 4] = [
+const GUESTS: [&str; 5] = [
     "gemma4-format",
+    "jinja-format",
     "tool-calculator",
     "tool-clock",
     "tool-weather",
 ];
 /// What the components are made of, seen from the guests' folder.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 7] = [
     "lapidary-guest",
+    "gemma4/src",
+    "gemma4/Cargo.toml",
     "Cargo.toml",
     "Cargo.lock",
     ".cargo/config.toml",

@@ -76,7 +76,7 @@ pub use media::{
     soft_tokens_of, soft_tokens_of_samples, split_quiet, video_audio, video_features,
 };
 pub use model::{
-    Bundle, BundleConfig, BundleReport, DtypeChoice, GraphReport, GraphRole, KvLayer,
+    Bundle, BundleConfig, BundleReport, ChatTemplate, DtypeChoice, GraphReport, GraphRole, KvLayer,
     MemoryEstimate, Prompt,
 };
 pub use plugin::{

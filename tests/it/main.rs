@@ -11,6 +11,7 @@ mod forgery;
 mod genai;
 mod hostile;
 mod hub;
+mod injection;
 mod limits;
 mod media;
 mod onnx;

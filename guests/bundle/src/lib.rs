@@ -5,6 +5,9 @@
 /// Gemma 4's chat format: template and streaming parser. World `chat-format`, imports no function.
 pub const GEMMA4_FORMAT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gemma4_format.wasm"));
 
+/// A checkpoint's own chat template, handed in with each request. World `chat-format`, imports no function.
+pub const JINJA_FORMAT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/jinja_format.wasm"));
+
 /// The calculator. World `tool-provider`, imports no function.
 pub const TOOL_CALCULATOR: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/tool_calculator.wasm"));
@@ -20,6 +23,7 @@ pub const TOOL_WEATHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tool_w
 pub fn all() -> &'static [(&'static str, &'static [u8])] {
     &[
         ("gemma4-format", GEMMA4_FORMAT),
+        ("jinja-format", JINJA_FORMAT),
         ("tool-calculator", TOOL_CALCULATOR),
         ("tool-clock", TOOL_CLOCK),
         ("tool-weather", TOOL_WEATHER),

@@ -1,48 +1,9 @@
-//! Gemma 4's chat format: messages to prompt pieces, what the model may write as a grammar, and what it
-//! writes to events.
+//! Gemma 4's chat format as a component of world `constrained-chat-format`.
 //!
-//! Template, grammar and parser live in one plugin because they must agree. The component imports no function:
-//! it can do nothing but compute. Everything here also compiles natively, which is how it is tested.
+//! The format itself is the crate `gemma4`, which other formats use as a library; a component's exports stand in
+//! a crate of their own, because a program can have them once only.
 
-mod constraint;
-mod parser;
-mod template;
-mod token;
-
-pub use constraint::constrain;
-pub use parser::Reader;
-pub use template::render;
-
-use lapidary_guest::{
-    ChatFormat, ConstrainRequest, Constrained, Description, Error, OpenRequest, RenderRequest,
-    Rendered, export_format,
-};
-
-/// The format, as the runtime sees it.
-pub struct Gemma4;
-
-impl ChatFormat for Gemma4 {
-    type Parser = Reader;
-
-    fn describe() -> Description {
-        Description {
-            name: "gemma4".to_owned(),
-            control_tokens: token::ALL.iter().map(ToString::to_string).collect(),
-            stop_tokens: token::STOPS.iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    fn render(request: RenderRequest) -> Result<Rendered, Error> {
-        template::render(&request)
-    }
-
-    fn open(request: OpenRequest) -> Result<Reader, Error> {
-        Ok(Reader::open(&request))
-    }
-
-    fn constrain(request: ConstrainRequest) -> Result<Constrained, Error> {
-        constraint::constrain(&request)
-    }
-}
+use gemma4::Gemma4;
+use lapidary_guest::export_format;
 
 export_format!(Gemma4);

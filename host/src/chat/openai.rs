@@ -225,6 +225,9 @@ fn arguments(value: Option<&Value>, at: &str) -> Result<Value> {
     }
 }
 
+/// The id of results that have none, by which no call is found: their name counts.
+const LEGACY_RESULT: &str = "tool_responses";
+
 /// Results that older Gemma clients keep inside the assistant's message.
 fn legacy_results(fields: &Map<String, Value>) -> Vec<Message> {
     let results = fields.get("tool_responses").and_then(Value::as_array);
@@ -244,6 +247,8 @@ fn legacy_result(result: &Value) -> Message {
     Message {
         name: Some(name.to_owned()),
         content: Some(content),
+        // It names no call: without this, it would go to the last call that has no id either.
+        tool_call_id: Some(LEGACY_RESULT.to_owned()),
         ..Message::new(Role::Tool, "")
     }
 }

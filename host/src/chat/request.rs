@@ -55,6 +55,16 @@ pub enum PromptStyle {
     Large,
 }
 
+impl PromptStyle {
+    /// `small` or `large`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+}
+
 /// How the next token is chosen. The defaults are Gemma 4's own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {

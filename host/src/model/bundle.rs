@@ -8,9 +8,13 @@ use super::files::Files;
 use super::kv::KvLayer;
 use super::layout::Layout;
 use super::role::GraphRole;
+use super::template::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::graph::{GraphSource, Header};
 use crate::text::Tokenizer;
+
+/// A checkpoint's own template, as transformers saves it.
+const TEMPLATE_FILE: &str = "chat_template.jinja";
 
 /// A bundle: its files and what its configuration says. Nothing is loaded yet.
 #[derive(Clone, Debug)]
@@ -103,6 +107,33 @@ impl Bundle {
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         let config = self.files.find("tokenizer_config.json")?;
         Tokenizer::from_json(&self.files.read("tokenizer.json")?, config.as_deref())
+    }
+
+    /// The chat template in `chat_template.jinja`, where the bundle brings one.
+    ///
+    /// # Errors
+    /// `Bundle` when it is no text.
+    pub fn chat_template(&self) -> Result<Option<ChatTemplate>> {
+        let Some(bytes) = self.files.find(TEMPLATE_FILE)? else {
+            return Ok(None);
+        };
+        let text = String::from_utf8(bytes.into_owned()).map_err(|error| {
+            let detail =
+                "expected chat_template.jinja in UTF-8; copy it from where the bundle came from";
+            Error::bundle(format!("bundle {}", self.location()), detail).with_source(error)
+        })?;
+        Ok(Some(ChatTemplate::new(text)))
+    }
+
+    /// The bundle's template where it has to be run: not where it is the one that the built-in format equals in
+    /// this bundle's prompt style.
+    ///
+    /// # Errors
+    /// As [`Bundle::chat_template`].
+    pub fn own_template(&self) -> Result<Option<ChatTemplate>> {
+        let style = self.config.prompt_style;
+        let template = self.chat_template()?;
+        Ok(template.filter(|template| template.native_style() != Some(style)))
     }
 
     /// The dtypes in which a graph is there; `as-built` where a layout has one build alone.

@@ -20,6 +20,7 @@ mod needed;
 mod prompt;
 mod report;
 mod role;
+mod template;
 
 pub use bundle::Bundle;
 pub(crate) use cache::KvCache;
@@ -35,3 +36,4 @@ pub use prompt::Prompt;
 pub(crate) use prompt::{Features, MediaSpan};
 pub use report::{BundleReport, GraphReport};
 pub use role::GraphRole;
+pub use template::ChatTemplate;

@@ -6,7 +6,6 @@ use super::bundle::Bundle;
 use super::dtype::DtypeChoice;
 use super::memory::MemoryEstimate;
 use super::role::GraphRole;
-use crate::chat::PromptStyle;
 use crate::error::Result;
 
 /// A bundle, described from its files alone.
@@ -32,6 +31,8 @@ pub struct BundleReport {
     pub sliding_window: usize,
     /// `small` or `large`: how prompts end.
     pub prompt_style: &'static str,
+    /// Which revision of Gemma 4's chat template the bundle brings; `None` without one.
+    pub chat_template: Option<String>,
     /// Ids that end a turn.
     pub eos_ids: Vec<u32>,
     /// The graphs, each with the dtypes it is there in.
@@ -89,10 +90,8 @@ impl Bundle {
             hidden_size: config.hidden_size,
             context_tokens: config.context_tokens,
             sliding_window: config.sliding_window,
-            prompt_style: match config.prompt_style {
-                PromptStyle::Small => "small",
-                PromptStyle::Large => "large",
-            },
+            prompt_style: config.prompt_style.name(),
+            chat_template: self.chat_template()?.map(|template| template.revision()),
             eos_ids: config.eos_ids.clone(),
             missing: self.missing(&graphs, choice),
             graphs,

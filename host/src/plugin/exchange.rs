@@ -33,6 +33,9 @@ pub struct RenderRequest<'a> {
     pub continue_final_message: bool,
     /// How the model's size ends a prompt.
     pub style: PromptStyle,
+    /// The format's own settings, a JSON object. [`Format::template`](super::Format::template) fills it in by
+    /// itself.
+    pub extra: Option<&'a str>,
 }
 
 impl<'a> RenderRequest<'a> {
@@ -46,6 +49,7 @@ impl<'a> RenderRequest<'a> {
             add_generation_prompt: true,
             continue_final_message: false,
             style: PromptStyle::default(),
+            extra: None,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::abi::{self, FormatAbi, ParserAbi};
 use super::engine::Engines;
 use super::exchange::{
@@ -23,6 +25,8 @@ use crate::text::TokenPiece;
 #[derive(Clone)]
 pub struct Format {
     inner: Arc<Inner>,
+    /// A template that goes with every request.
+    template: Option<Arc<str>>,
 }
 
 struct Inner {
@@ -56,6 +60,7 @@ impl Format {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            template: None,
         })
     }
 
@@ -66,6 +71,20 @@ impl Format {
     #[cfg(feature = "embedded")]
     pub fn builtin(engines: &Engines) -> Result<Self> {
         Self::load("gemma4-format", lapidary_guests::GEMMA4_FORMAT, engines)
+    }
+
+    /// A checkpoint's own chat template in Jinja, run in the sandbox by a built-in format. What its model writes
+    /// is read as Gemma 4's output.
+    ///
+    /// # Errors
+    /// As [`Format::load`]. A template that is none shows at the first rendering.
+    #[cfg(feature = "embedded")]
+    pub fn template(template: &str, engines: &Engines) -> Result<Self> {
+        let jinja = Self::load("jinja-format", lapidary_guests::JINJA_FORMAT, engines)?;
+        Ok(Self {
+            template: Some(template.into()),
+            ..jinja
+        })
     }
 
     /// What the format says of itself, read once.
@@ -83,9 +102,14 @@ impl Format {
     /// # Errors
     /// `Invalid` and `Unsupported` as the format says, `Plugin` when it breaks, `Cancelled`.
     pub fn render(&self, request: &RenderRequest<'_>, interrupt: &Interrupt) -> Result<Rendered> {
+        let extra = self.template.as_deref().map(template_extra);
+        let request = RenderRequest {
+            extra: extra.as_deref().or(request.extra),
+            ..*request
+        };
         self.inner
             .abi
-            .render(&self.inner.sandbox, request, interrupt)
+            .render(&self.inner.sandbox, &request, interrupt)
     }
 
     /// A parser of one generation, in an instance of its own.
@@ -125,6 +149,13 @@ impl Format {
             .abi
             .constrain(&self.inner.sandbox, request, interrupt)
     }
+}
+
+/// The settings of the Jinja format: the template, and the time for templates that write the date.
+fn template_extra(template: &str) -> String {
+    let now = jiff::Zoned::now();
+    let seconds = now.timestamp().as_second() + i64::from(now.offset().seconds());
+    json!({"template": template, "now": seconds}).to_string()
 }
 
 impl fmt::Debug for Format {

@@ -31,11 +31,22 @@ pub struct RuntimeBuilder {
     dtype: DtypeChoice,
     providers: Providers,
     threads: Option<usize>,
-    format: Option<NamedBytes>,
+    format: FormatChoice,
     tools: Vec<(NamedBytes, Grants)>,
     limits: Limits,
     code_cache: Option<PathBuf>,
     resizer: Resizer,
+}
+
+/// Which chat format a runtime speaks.
+#[derive(Debug, Default)]
+enum FormatChoice {
+    /// The bundle's own template; the built-in format where it brings none, or one that is the same.
+    #[default]
+    OfBundle,
+    Builtin,
+    Template(String),
+    Component(NamedBytes),
 }
 
 #[derive(Debug)]
@@ -69,12 +80,25 @@ impl RuntimeBuilder {
         self
     }
 
-    /// A chat format component in place of the built-in one.
+    /// A chat format component. Without one, the bundle's own chat template, run in the sandbox; for a bundle
+    /// without one, the built-in format.
     pub fn format(mut self, name: impl Into<String>, component: Vec<u8>) -> Self {
-        self.format = Some(NamedBytes {
+        self.format = FormatChoice::Component(NamedBytes {
             name: name.into(),
             bytes: component,
         });
+        self
+    }
+
+    /// The built-in format, whatever template the bundle brings.
+    pub fn builtin_format(mut self) -> Self {
+        self.format = FormatChoice::Builtin;
+        self
+    }
+
+    /// A chat template in Jinja, run in the sandbox, in place of the bundle's own.
+    pub fn template(mut self, template: impl Into<String>) -> Self {
+        self.format = FormatChoice::Template(template.into());
         self
     }
 
@@ -155,10 +179,7 @@ impl RuntimeBuilder {
         let bundle = self.bundle.map_or_else(default_bundle, Ok)?;
         let tokenizer = bundle.tokenizer()?;
         let engines = Engines::new(&self.limits, self.code_cache)?;
-        let format = match self.format {
-            Some(format) => Format::load(&format.name, &format.bytes, &engines)?,
-            None => default_format(&engines)?,
-        };
+        let format = self.format.load(&bundle, &engines)?;
         check_format(&format, &tokenizer)?;
         let tools = self
             .tools
@@ -194,6 +215,25 @@ impl RuntimeBuilder {
     }
 }
 
+impl FormatChoice {
+    fn load(&self, bundle: &Bundle, engines: &Engines) -> Result<Format> {
+        match self {
+            Self::OfBundle => of_bundle(bundle, engines),
+            Self::Builtin => builtin_format(engines),
+            Self::Template(template) => template_format(template, engines),
+            Self::Component(format) => Format::load(&format.name, &format.bytes, engines),
+        }
+    }
+}
+
+/// The built-in format stands in for templates that it equals: it is faster.
+fn of_bundle(bundle: &Bundle, engines: &Engines) -> Result<Format> {
+    match bundle.own_template()? {
+        Some(template) => template_format(template.text(), engines),
+        None => builtin_format(engines),
+    }
+}
+
 /// More than any machine has; ONNX Runtime would start them all.
 const THREADS_MAX: usize = 1_024;
 
@@ -221,16 +261,30 @@ fn default_bundle() -> Result<Bundle> {
 }
 
 #[cfg(feature = "embedded")]
-fn default_format(engines: &Engines) -> Result<Format> {
+fn builtin_format(engines: &Engines) -> Result<Format> {
     Format::builtin(engines)
 }
 
+#[cfg(feature = "embedded")]
+fn template_format(template: &str, engines: &Engines) -> Result<Format> {
+    Format::template(template, engines)
+}
+
 #[cfg(not(feature = "embedded"))]
-fn default_format(_: &Engines) -> Result<Format> {
-    Err(Error::invalid(
-        "runtime",
-        "expected a chat format, found none; build with the feature `embedded` for one inside",
-    ))
+fn builtin_format(_: &Engines) -> Result<Format> {
+    Err(no_format())
+}
+
+#[cfg(not(feature = "embedded"))]
+fn template_format(_: &str, _: &Engines) -> Result<Format> {
+    Err(no_format())
+}
+
+#[cfg(not(feature = "embedded"))]
+fn no_format() -> Error {
+    let detail =
+        "expected a chat format, found none; build with the feature `embedded` for those inside";
+    Error::invalid("runtime", detail)
 }
 
 /// A format whose stop tokens the model does not have would never end an answer.

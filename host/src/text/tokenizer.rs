@@ -161,9 +161,14 @@ impl Tokenizer {
         }
     }
 
+    /// The text of ids, control tokens spelled out; bytes that make no character are replaced.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        self.library.decode(ids, false).unwrap_or_default()
+    }
+
     /// The text of one plain token; empty for an id outside the vocabulary.
     pub(crate) fn token_text(&self, id: u32) -> String {
-        self.library.decode(&[id], false).unwrap_or_default()
+        self.decode(&[id])
     }
 
     /// The byte that a byte-fallback token stands for.

@@ -8,12 +8,13 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use lapidary::{
-    ChatOptions, Conversation, Event, Format, GenerateRequest, Generated, Interrupt, Runtime,
-    Sampling, Segment, TokenPiece,
+    ChatOptions, Conversation, Event, Format, GenerateRequest, Generated, Interrupt, Limits,
+    Runtime, Sampling, Segment, TokenPiece,
 };
 use serde_json::{Value, json};
 
-use crate::model::{ModelArgs, load_format};
+use crate::format::FormatArgs;
+use crate::model::ModelArgs;
 use crate::screen;
 
 const PROMPT: &str = "Hello!";
@@ -202,7 +203,7 @@ fn generate(runtime: &Runtime, length: usize, tokens: usize) -> anyhow::Result<G
 
 /// What the chat format's component takes for one token, and how much of a decode step that is.
 fn plugin(args: &Args, bar: &ProgressBar, step_us: f64) -> anyhow::Result<[Row; 2]> {
-    let format = load_format(None)?;
+    let format = FormatArgs::default().load(None, &Limits::default())?;
     let pushes = repeat(args, bar, || parser_push(&format))?;
     let shares = pushes.iter().map(|push| push / step_us * 100.0).collect();
     Ok([

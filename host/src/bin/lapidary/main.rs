@@ -2,11 +2,13 @@
 
 mod bench;
 mod chat;
+mod conformance;
 mod constraint;
 mod demo;
 mod doctor;
 mod features;
 mod fetch;
+mod format;
 mod generate;
 mod inspect;
 mod listing;

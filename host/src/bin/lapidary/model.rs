@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args as ClapArgs, ValueEnum};
 use lapidary::{
-    Bundle, DtypeChoice, Engines, Format, Grants, HubId, Limits, Providers, Resizer, Runtime,
-    RuntimeBuilder, onnxruntime,
+    Bundle, DtypeChoice, Grants, HubId, Providers, Resizer, Runtime, RuntimeBuilder, onnxruntime,
 };
 
+use crate::format::FormatArgs;
 use crate::{screen, settings};
 
 /// Which model runs, and on what.
@@ -58,9 +58,8 @@ pub struct PluginArgs {
     /// A tool plugin: a component's file, or calculator, clock or weather. May be given several times.
     #[arg(long = "plugin", value_name = "PLUGIN")]
     pub plugins: Vec<String>,
-    /// A chat format component in place of the built-in one.
-    #[arg(long, value_name = "PLUGIN")]
-    pub format: Option<PathBuf>,
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// What tool plugins from files may do, such as clock. May be given several times.
     #[arg(long = "grant", value_name = "GRANT")]
     pub grants: Vec<String>,
@@ -157,9 +156,7 @@ impl PluginArgs {
     /// Adds the plugins.
     pub fn add_to(&self, mut builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
         let grants = self.grants.join(",").parse::<Grants>()?;
-        if let Some(path) = &self.format {
-            builder = builder.format(file_name(path), read(path)?);
-        }
+        builder = self.format.add_to(builder)?;
         for plugin in &self.plugins {
             builder = match plugin.as_str() {
                 "calculator" => builder.builtin_calculator(),
@@ -187,13 +184,4 @@ pub fn file_name(path: &Path) -> String {
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
-}
-
-/// The chat format in a file, or the built-in one, without a model around it.
-pub fn load_format(path: Option<&Path>) -> anyhow::Result<Format> {
-    let engines = Engines::new(&Limits::default(), code_cache())?;
-    Ok(match path {
-        Some(path) => Format::load(&file_name(path), &read(path)?, &engines)?,
-        None => Format::builtin(&engines)?,
-    })
 }

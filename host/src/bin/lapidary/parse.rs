@@ -1,16 +1,15 @@
 //! `lapidary parse`: what a model wrote to events.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use lapidary::{
-    ControlScanner, Error, ErrorKind, Format, Interrupt, ParsedEvent, Result, StopReason,
+    ControlScanner, Error, ErrorKind, Format, Interrupt, Limits, ParsedEvent, Result, StopReason,
     TokenPiece,
 };
 use serde_json::{Value, json};
 
-use crate::model::load_format;
+use crate::format::FormatArgs;
 use crate::render::{answer_lines, request, tools};
 
 /// Parse what a model wrote, one JSON request a line.
@@ -24,28 +23,31 @@ pub struct Args {
     /// end of the prompt, and tools.
     #[arg(long, required = true)]
     jsonl: bool,
-    /// A chat format component in place of the built-in one.
-    #[arg(long, value_name = "PLUGIN")]
-    format: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let format = load_format(args.format.as_deref())?;
+    let format = args.format.load(None, &Limits::default())?;
     let scanner = ControlScanner::new(format.describe().control_tokens.clone())?;
-    answer_lines(|line| parse(&format, &scanner, line))?;
+    answer_lines(|line| parse(&format, &scanner, &request(line)?, StopReason::EndOfTurn))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers one request.
-pub fn parse(format: &Format, scanner: &ControlScanner, line: &[u8]) -> Result<Value> {
-    let request = request(line)?;
+/// One output understood; `reason` is why it ended.
+pub fn parse(
+    format: &Format,
+    scanner: &ControlScanner,
+    request: &Value,
+    reason: StopReason,
+) -> Result<Value> {
     let prefix = scanner.split(request["prefix"].as_str().unwrap_or_default());
-    let mut parser = format.parser(&prefix, &tools(&request)?, &Interrupt::new())?;
+    let mut parser = format.parser(&prefix, &tools(request)?, &Interrupt::new())?;
     let mut events = Vec::new();
-    for pieces in streamed(scanner, &chunks(&request)?) {
+    for pieces in streamed(scanner, &chunks(request)?) {
         events.extend(parser.push(&pieces)?);
     }
-    events.extend(parser.finish(StopReason::EndOfTurn)?);
+    events.extend(parser.finish(reason)?);
     Ok(summary(&events))
 }
 

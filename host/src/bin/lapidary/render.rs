@@ -1,17 +1,17 @@
 //! `lapidary render`: conversations to prompts.
 
 use std::io::BufRead;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use lapidary::{
-    Conversation, Error, Format, Interrupt, MediaKind, Piece, PromptStyle, RenderRequest, Segment,
-    Thinking, Tokenizer, ToolSpec,
+    Conversation, Error, Format, Interrupt, Limits, MediaKind, Piece, PromptStyle, RenderRequest,
+    Segment, Thinking, Tokenizer, ToolSpec,
 };
 use serde_json::{Value, json};
 
-use crate::model::{self, load_format};
+use crate::format::FormatArgs;
+use crate::model;
 use crate::screen;
 
 /// Render conversations to prompts, one JSON request a line.
@@ -28,39 +28,44 @@ pub struct Args {
     /// How prompts end: small for E2B and E4B, large for 12B, 26B-A4B and 31B.
     #[arg(long, value_enum)]
     variant: Option<Variant>,
-    /// A chat format component in place of the built-in one.
-    #[arg(long, value_name = "PLUGIN")]
-    format: Option<PathBuf>,
-    /// A bundle's directory: adds token ids, and chooses the variant.
+    #[command(flatten)]
+    format: FormatArgs,
+    /// A bundle's directory: adds token ids, chooses the variant, and brings its template.
     #[arg(long)]
     model: Option<String>,
 }
 
+/// A [`PromptStyle`] on the command line.
 #[derive(Clone, Copy, ValueEnum)]
-enum Variant {
+pub enum Variant {
     Small,
     Large,
 }
 
+impl From<Variant> for PromptStyle {
+    fn from(variant: Variant) -> Self {
+        match variant {
+            Variant::Small => Self::Small,
+            Variant::Large => Self::Large,
+        }
+    }
+}
+
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let format = load_format(args.format.as_deref())?;
     let bundle = args
         .model
         .as_deref()
         .map(|name| model::bundle(Some(name)))
         .transpose()?;
+    let format = args.format.load(bundle.as_ref(), &Limits::default())?;
     let tokenizer = bundle
         .as_ref()
         .map(|bundle| bundle.tokenizer())
         .transpose()?;
-    let style = match args.variant {
-        Some(Variant::Small) => PromptStyle::Small,
-        Some(Variant::Large) => PromptStyle::Large,
-        None => bundle
-            .as_ref()
-            .map_or(PromptStyle::Small, |bundle| bundle.config().prompt_style),
-    };
-    answer_lines(|line| render(&format, line, style, tokenizer.as_ref()))?;
+    let of_bundle = bundle.as_ref().map(|bundle| bundle.config().prompt_style);
+    let style = args.variant.map(PromptStyle::from).or(of_bundle);
+    let style = style.unwrap_or_default();
+    answer_lines(|line| render(&format, &request(line)?, style, tokenizer.as_ref()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,19 +120,18 @@ fn invalid(subject: &str, detail: &str) -> Error {
     Error::new(lapidary::ErrorKind::Invalid, subject, detail)
 }
 
-/// Answers one request.
+/// One request rendered: `text`, `pieces`, and `ids` with a tokenizer.
 pub fn render(
     format: &Format,
-    line: &[u8],
+    request: &Value,
     style: PromptStyle,
     tokenizer: Option<&Tokenizer>,
 ) -> lapidary::Result<Value> {
-    let request = request(line)?;
     let conversation = Conversation::from_json(&request["messages"])?;
-    let flag = |key: &str, default| flag(&request, key, default);
+    let flag = |key: &str, default| flag(request, key, default);
     let rendering = RenderRequest {
         conversation: &conversation,
-        tools: &tools(&request)?,
+        tools: &tools(request)?,
         thinking: if flag("enable_thinking", false)? {
             Thinking::On
         } else {
@@ -137,6 +141,7 @@ pub fn render(
         add_generation_prompt: flag("add_generation_prompt", true)?,
         continue_final_message: flag("continue_final_message", false)?,
         style,
+        extra: None,
     };
     let rendered = format.render(&rendering, &Interrupt::new())?;
     let placeholders: Vec<&str> = conversation

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use lapidary::{ControlScanner, Format, Interrupt, Plugin, PromptStyle, ToolCall, ToolPlugin};
+use lapidary::{
+    ControlScanner, Format, Interrupt, Plugin, PromptStyle, StopReason, ToolCall, ToolPlugin,
+};
 use serde_json::{Map, Value, json};
 
 use super::manifest::invalid;
@@ -66,13 +68,11 @@ impl Case {
 
     fn speak(&self, format: &Format) -> Result<(), String> {
         let found = if let Some(request) = self.fields.get("render") {
-            let line = request.to_string();
-            render::render(format, line.as_bytes(), PromptStyle::Small, None)
+            render::render(format, request, PromptStyle::Small, None)
         } else if let Some(request) = self.fields.get("parse") {
             let tokens = format.describe().control_tokens.clone();
-            let line = request.to_string();
             ControlScanner::new(tokens)
-                .and_then(|scanner| parse::parse(format, &scanner, line.as_bytes()))
+                .and_then(|scanner| parse::parse(format, &scanner, request, StopReason::EndOfTurn))
         } else {
             return Err("expected render or parse".to_owned());
         };

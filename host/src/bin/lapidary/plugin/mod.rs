@@ -4,6 +4,7 @@ mod build;
 mod c;
 mod cases;
 mod check;
+mod conform;
 mod contract;
 mod manifest;
 mod new;
@@ -28,7 +29,7 @@ enum Command {
     New(new::Args),
     /// Build a component from a plugin's folder, by the language's own tool.
     Build(build::Args),
-    /// Run the plugin's own cases.
+    /// Run the plugin's own cases, or a chat format's conformance corpus.
     Test(test::Args),
     /// Say whether a host would take a component, and why not.
     Check(check::Args),

@@ -1,4 +1,4 @@
-//! `lapidary plugin test`: the plugin's own cases.
+//! `lapidary plugin test`: the plugin's own cases, or the conformance corpus.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use lapidary::{Engines, ErrorKind, Grants, Limits, Plugin};
 
 use super::cases;
+use super::conform::{self, ConformArgs};
 use super::manifest::Project;
 use crate::model::{code_cache, file_name, read};
 use crate::screen;
@@ -20,7 +21,8 @@ use crate::screen;
 #[derive(ClapArgs)]
 #[command(after_help = "Example:\n  lapidary plugin test count-words")]
 pub struct Args {
-    /// The folder with plugin.toml and cases.jsonl.
+    /// The folder with plugin.toml and cases.jsonl. With --conformance also a chat format's file, or gemma4 for
+    /// the built-in one.
     #[arg(default_value = ".")]
     folder: PathBuf,
     /// The component. Without it, what `lapidary plugin build` made in the folder.
@@ -29,9 +31,14 @@ pub struct Args {
     /// What the plugin may do. May be given several times.
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
+    #[command(flatten)]
+    conform: ConformArgs,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.conform.conformance {
+        return conform::run(&args.conform, &args.folder);
+    }
     let cases = cases::read(&args.folder.join(cases::FILE))?;
     let component = match &args.component {
         Some(file) => file.clone(),

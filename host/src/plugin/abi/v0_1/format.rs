@@ -66,7 +66,9 @@ impl FormatAbi for FormatV01 {
         interrupt: &Interrupt,
     ) -> Result<Rendered> {
         let asked = render_request(request)?;
-        let handed_bytes = text_bytes(request.conversation) + convert::tool_bytes(&asked.tools);
+        let handed_bytes = text_bytes(request.conversation)
+            + convert::tool_bytes(&asked.tools)
+            + request.extra.map_or(0, str::len);
         let mut store = sandbox.store(interrupt);
         let rendered = sandbox.enter(&mut store, handed_bytes, |store| {
             let instance = self.instance(store)?;
@@ -141,7 +143,7 @@ fn render_request(from: &RenderRequest<'_>) -> Result<exports::template::RenderR
             PromptStyle::Small => exports::template::PromptStyle::Small,
             PromptStyle::Large => exports::template::PromptStyle::Large,
         },
-        extra: None,
+        extra: from.extra.map(str::to_owned),
     })
 }
 
