@@ -9,6 +9,8 @@ mod bench;
 mod check;
 #[path = "cli/conformance.rs"]
 mod conformance;
+#[path = "cli/constraint.rs"]
+mod constraint;
 #[path = "cli/demo.rs"]
 mod demo;
 #[path = "cli/fetch.rs"]

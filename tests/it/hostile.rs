@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crate::support::{builder, greedy};
 use component::{component, decent};
 use lapidary::{
-    ChatOptions, Conversation, Engines, ErrorKind, Format, Grants, Interrupt, Limits, ParsedEvent,
-    Parser, Piece, Plugin, RenderRequest, Rendered, ResponseFormat, Result, StopReason, TokenPiece,
-    ToolCall, ToolPlugin, ToolResult, function_imports, inspect,
+    ChatOptions, Conversation, Engines, ErrorKind, FinishReason, Format, Grants, Interrupt, Limits,
+    ParsedEvent, Parser, Piece, Plugin, RenderRequest, Rendered, ResponseFormat, Result,
+    StopReason, TokenPiece, ToolCall, ToolPlugin, ToolResult, function_imports, inspect,
 };
 
 /// Long enough for a decent call on a machine with much else to do.
@@ -530,6 +530,13 @@ fn a_grammar_that_explodes_ends_in_an_error_or_an_answer_in_bounded_time() {
         assert!(kinds.contains(&error.kind()), "{error}");
     }
     assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_grammar_that_never_ends_is_cut_at_the_token_limit() {
+    let reply = chat_with("endless_grammar").expect("text");
+    assert_eq!(reply.reason, FinishReason::Length);
+    assert_eq!(reply.usage.output_tokens, 16);
 }
 
 #[test]

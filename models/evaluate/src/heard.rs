@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use lapidary::{
-    ControlScanner, Engines, Event, FinishReason, Format, Interrupt, Limits, ParsedEvent, Piece,
-    RenderRequest, Runtime, StopReason, TokenPiece, ToolCall, onnxruntime,
+    ChatOptions, ControlScanner, Engines, Event, FinishReason, Format, Interrupt, Limits,
+    ParsedEvent, Piece, RenderRequest, Runtime, StopReason, TokenPiece, ToolCall, onnxruntime,
 };
 use serde::Deserialize;
 
@@ -43,7 +43,12 @@ pub fn limits() -> Limits {
 /// Where the turns come from.
 pub enum Source {
     /// The model runs.
-    Model(Runtime),
+    Model {
+        /// What runs it.
+        runtime: Runtime,
+        /// Whether calls are constrained.
+        strict: bool,
+    },
     /// It ran elsewhere.
     Outputs(Outputs),
 }
@@ -52,15 +57,19 @@ impl Source {
     /// What is said at `turn`.
     pub fn hear(&self, turn: &Turn<'_>) -> anyhow::Result<Heard> {
         match self {
-            Self::Model(runtime) => generate(runtime, turn),
+            Self::Model { runtime, strict } => generate(runtime, turn, *strict),
             Self::Outputs(outputs) => outputs.hear(turn),
         }
     }
 }
 
-fn generate(runtime: &Runtime, turn: &Turn<'_>) -> anyhow::Result<Heard> {
+fn generate(runtime: &Runtime, turn: &Turn<'_>, strict: bool) -> anyhow::Result<Heard> {
     let mut heard = Heard::default();
-    for event in runtime.chat(turn.before(), turn.options())? {
+    let options = ChatOptions {
+        strict,
+        ..turn.options()
+    };
+    for event in runtime.chat(turn.before(), options)? {
         match event? {
             Event::Thought { text } => heard.think(&text),
             Event::Text { text } => heard.text.push_str(&text),

@@ -44,6 +44,9 @@ struct Args {
     /// At most so many cases.
     #[arg(long, value_name = "CASES", default_value_t = usize::MAX, hide_default_value = true)]
     limit: usize,
+    /// Constrain every call to its tool's schema, as `lapidary chat --strict` does.
+    #[arg(long)]
+    strict: bool,
     /// Score what another program wrote down, and run no model: one {"case", "turn", "text"} a line.
     #[arg(long, value_name = "FILE")]
     outputs: Option<PathBuf>,
@@ -91,7 +94,10 @@ fn evaluate(args: &Args) -> anyhow::Result<Report> {
     cases.truncate(args.limit);
     let source = match &args.outputs {
         Some(path) => Source::Outputs(Outputs::read(path)?),
-        None => Source::Model(runtime(args)?),
+        None => Source::Model {
+            runtime: runtime(args)?,
+            strict: args.strict,
+        },
     };
     let tallies = run(&source, &cases, args.failures)?;
     let beside = match &args.beside {

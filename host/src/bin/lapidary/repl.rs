@@ -16,7 +16,7 @@ const HELP: &str = "\
 /image FILE     send a picture with the next message
 /audio FILE     send a recording with the next message
 /video FILE     send a video with the next message
-/think on|off   think before answering, or not
+/think on|off   think before answering, or not; a number: with at most so many tokens
 /tools          the tools the model may call
 /save FILE      write the conversation as JSON
 /load FILE      read it again
@@ -74,7 +74,8 @@ impl Repl<'_> {
             "audio" => self.media.push(Media::audio(read(path)?)),
             "video" => self.media.push(Media::video(read(path)?)),
             "think" => {
-                self.ask.constraint.think = (argument.trim() != "off").then_some(None);
+                let budget = argument.trim();
+                self.ask.constraint.think = (budget != "off").then(|| budget.parse().ok());
             }
             "tools" => self.list_tools()?,
             "save" => std::fs::write(path, format!("{:#}\n", self.conversation.to_json()))

@@ -1,0 +1,17 @@
+;; A grammar without an end: one letter for ever.
+(data (i32.const 1024) "start: \"a\"+")
+(data (i32.const 8) "<eos>")
+(data (i32.const 16) "\08\00\00\00\05\00\00\00")
+(data (i32.const 32) "\08\00\00\00\05\00\00\00\10\00\00\00\01\00\00\00\10\00\00\00\01\00\00\00")
+(func $describe (export "lapidary:plugin/format@0.1.0#describe") (result i32) (i32.const 32))
+(data (i32.const 64) "\00\00\00\00\08\00\00\00\05\00\00\00")
+(data (i32.const 80) "\00\00\00\00\40\00\00\00\01\00\00\00\01\00\00\00")
+(func $render (export "lapidary:plugin/template@0.1.0#render")
+  (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (i32.const 80))
+(func $constrain (export "lapidary:plugin/constraint@0.1.0#constrain")
+  (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (i32.store8 (i32.const 260) (i32.const 1))                           ;; ok: some grammar
+  (i32.store (i32.const 264) (i32.const 1024))
+  (i32.store (i32.const 268) (i32.const 11))
+  (i32.const 256))
