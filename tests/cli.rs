@@ -21,6 +21,10 @@ mod hostile;
 #[allow(dead_code, reason = "the library's tests use the rest")]
 #[path = "it/hub.rs"]
 mod hub;
+#[path = "cli/registry.rs"]
+mod registry;
+#[path = "cli/share.rs"]
+mod share;
 
 use std::fs;
 use std::io::Write;

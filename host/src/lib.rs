@@ -35,6 +35,8 @@
 //! | stop a chat | [`Generation::cancel_handle`], or drop the [`Generation`] |
 //! | load another model | [`Bundle::open`], [`RuntimeBuilder::bundle`], [`DtypeChoice`] |
 //! | fetch one from a hub (feature `hub`) | `fetch`, `FetchRequest` |
+//! | sign plugins, and see who did | [`PluginKey`], [`PluginInfo`] |
+//! | keep them in a registry (feature `hub`) | `Artefact`, `push`, `pull` |
 //! | add tools | [`RuntimeBuilder::tool`], [`Grants`] |
 //! | replace the chat format | [`RuntimeBuilder::format`] |
 //! | bound everything | [`Limits`] |
@@ -67,7 +69,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use graph::library as onnxruntime;
 pub use graph::{Dtype, Provider, Providers, available as available_providers};
 #[cfg(feature = "hub")]
-pub use hub::{FetchProgress, FetchRequest, HubId, cached, fetch};
+pub use hub::{
+    Artefact, FetchProgress, FetchRequest, HubId, Login, Reference, cached, fetch, pull, push,
+    read_layout, write_layout,
+};
 pub use limits::Limits;
 pub use media::{
     AudioFeatures, AudioPiece, FrameSampling, ImageBudget, ImageFeatures, Resizer, VideoFeatures,
@@ -81,8 +86,8 @@ pub use model::{
 };
 pub use plugin::{
     Engines, Format, FormatDescription, Grant, Grants, Interrupt, ParsedEvent, Parser, Piece,
-    Plugin, PluginCheck, PluginInfo, RenderRequest, Rendered, StopReason, ToolPlugin, World, check,
-    function_imports, inspect,
+    Plugin, PluginCheck, PluginInfo, PluginKey, RenderRequest, Rendered, Signer, StopReason,
+    ToolPlugin, World, check, function_imports, inspect,
 };
 pub use runtime::{
     Cancel, GenerateRequest, Generated, Generation, PromptPrice, RenderedPrompt, Reply, Runtime,

@@ -29,7 +29,10 @@ const ABSENT: [(&str, &str); 8] = [
 const HOMES: [(&str, &[&str]); 8] = [
     ("host/src/hub/", &["ureq"]),
     ("host/src/graph/", &["ort"]),
-    ("host/src/plugin/", &["wasmtime", "wasmparser"]),
+    (
+        "host/src/plugin/",
+        &["wasmtime", "wasmparser", "ed25519_dalek"],
+    ),
     ("host/src/text/", &["tokenizers"]),
     ("host/src/constrain/", &["llguidance"]),
     (

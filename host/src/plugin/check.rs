@@ -4,6 +4,7 @@ use super::engine::Engines;
 use super::grants::{Grant, Grants};
 use super::info::{self, digest};
 use super::shape::Shape;
+use super::signature::{self, Signer};
 use super::world::World;
 use crate::error::{Error, Result};
 
@@ -14,7 +15,7 @@ pub struct PluginCheck {
     pub name: String,
     /// How long it is.
     pub size_bytes: usize,
-    /// SHA-256 of its bytes, in hex.
+    /// SHA-256 of its bytes without a signature, in hex.
     pub digest: String,
     /// What it is, where it is one of our worlds.
     pub world: Option<World>,
@@ -26,6 +27,8 @@ pub struct PluginCheck {
     pub imports: Vec<String>,
     /// The grants it asks for, given or not.
     pub asks: Vec<Grant>,
+    /// Who signed it.
+    pub signer: Option<Signer>,
     /// Machine code for it is in the engines' cache: loading it will not compile.
     pub is_cached: bool,
     /// Why a host with these grants and limits refuses it; none where it does not.
@@ -55,6 +58,7 @@ pub fn check(name: &str, bytes: &[u8], grants: &Grants, engines: &Engines) -> Pl
         exports: Vec::new(),
         imports: Vec::new(),
         asks: Vec::new(),
+        signer: None,
         is_cached: false,
         refusal: None,
     };
@@ -69,6 +73,7 @@ impl PluginCheck {
         self.exports.clone_from(&shape.exports);
         self.imports = info::acting(&shape);
         self.asks = Grants::named_by(&self.imports).iter().collect();
+        self.signer = signature::signer(&self.name, bytes)?;
         let (world, version) = World::detect(&self.name, &shape)?;
         (self.world, self.version) = (Some(world), Some(version));
         self.is_cached = engines.has_code(world, &self.digest);

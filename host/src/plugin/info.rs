@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::shape::Shape;
+use super::signature::{self, Signer};
 use super::world::World;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -22,8 +23,10 @@ pub struct PluginInfo {
     pub version: String,
     /// The interfaces it imports functions or resources from: the capabilities it asks for.
     pub imports: Vec<String>,
-    /// SHA-256 of its bytes, in hex.
+    /// SHA-256 of its bytes without a signature, in hex: what is signed, and what the code cache goes by.
     pub digest: String,
+    /// Who signed it.
+    pub signer: Option<Signer>,
     /// How long it is.
     pub size_bytes: usize,
 }
@@ -38,7 +41,7 @@ fn world_name<S: serde::Serializer>(
 /// Describes a component without compiling or running any of it.
 ///
 /// # Errors
-/// `Invalid` for bytes that are no whole component, `Unsupported` for one of a world or contract version
+/// `Invalid` for bytes that are no whole component or whose signature does not fit, `Unsupported` for one of a world or contract version
 /// that this host does not know, `Limit("component_bytes_max")`.
 pub fn inspect(name: &str, bytes: &[u8]) -> Result<PluginInfo> {
     let shape = Shape::read(name, bytes, &Limits::default())?;
@@ -54,6 +57,7 @@ pub(super) fn describe(name: &str, bytes: &[u8], shape: &Shape) -> Result<Plugin
         version,
         imports: acting(shape),
         digest: digest(bytes),
+        signer: signature::signer(name, bytes)?,
         size_bytes: bytes.len(),
     })
 }
@@ -82,7 +86,7 @@ pub(super) fn acting(shape: &Shape) -> Vec<String> {
 
 pub(super) fn digest(bytes: &[u8]) -> String {
     let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
+    for byte in Sha256::digest(signature::content(bytes)) {
         write!(hex, "{byte:02x}").expect("a String takes every write");
     }
     hex

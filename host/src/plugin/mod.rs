@@ -20,6 +20,7 @@ mod json;
 mod load;
 mod log;
 mod shape;
+mod signature;
 mod store;
 mod tools;
 mod world;
@@ -32,6 +33,7 @@ pub use format::{Format, Parser};
 pub use grants::{Grant, Grants};
 pub use info::{PluginInfo, function_imports, inspect};
 pub use interrupt::Interrupt;
+pub use signature::{PluginKey, Signer};
 pub use tools::ToolPlugin;
 pub use world::World;
 

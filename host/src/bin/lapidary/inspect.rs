@@ -63,6 +63,5 @@ fn plugin(path: &Path) -> anyhow::Result<Value> {
     let mut report = serde_json::to_value(info)?;
     report["kind"] = json!("plugin");
     report["grants"] = json!(grants.iter().map(|grant| grant.name()).collect::<Vec<_>>());
-    report["signer"] = Value::Null;
     Ok(report)
 }

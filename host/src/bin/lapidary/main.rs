@@ -58,7 +58,7 @@ enum Command {
     Fetch(fetch::Args),
     /// Say what a bundle or a plugin is.
     Inspect(inspect::Args),
-    /// Write plugins: look at them before they run.
+    /// Write plugins: start, build, test, sign and share them.
     Plugin(plugin::Args),
     /// Measure prefill, decode, first token, plugin overhead and cold start.
     Bench(bench::Args),

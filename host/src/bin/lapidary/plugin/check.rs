@@ -54,7 +54,7 @@ fn report(found: &PluginCheck) -> Value {
         "grants": found.asks.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
         "digest": found.digest,
         "size_bytes": found.size_bytes,
-        "signer": Value::Null,
+        "signer": found.signer,
         "cached_code": found.is_cached,
     })
 }

@@ -6,8 +6,11 @@ mod cases;
 mod check;
 mod conform;
 mod contract;
+mod lock;
 mod manifest;
 mod new;
+mod pack;
+mod sign;
 mod test;
 mod tool;
 
@@ -15,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-/// Write plugins: start, build and test them, look at them before they run.
+/// Write plugins: start, build, test, sign and share them.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:\n  lapidary plugin new --lang js count-words")]
 pub struct Args {
@@ -33,6 +36,18 @@ enum Command {
     Test(test::Args),
     /// Say whether a host would take a component, and why not.
     Check(check::Args),
+    /// Make a key to sign plugins with.
+    Key(sign::KeyArgs),
+    /// Sign a component.
+    Sign(sign::SignArgs),
+    /// Say who signed a component, if it is unchanged since.
+    Verify(sign::VerifyArgs),
+    /// Pack a plugin as an OCI artefact into a folder.
+    Pack(pack::PackArgs),
+    /// Push a packed plugin to a registry.
+    Push(pack::PushArgs),
+    /// Pull a plugin from a registry or a folder, and pin it.
+    Pull(pack::PullArgs),
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -41,5 +56,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Build(args) => build::run(args),
         Command::Test(args) => test::run(args),
         Command::Check(args) => check::run(args),
+        Command::Key(args) => sign::key(args),
+        Command::Sign(args) => sign::sign(args),
+        Command::Verify(args) => sign::verify(args),
+        Command::Pack(args) => pack::pack(args),
+        Command::Push(args) => pack::push(args),
+        Command::Pull(args) => pack::pull(args),
     }
 }
