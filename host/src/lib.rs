@@ -73,7 +73,7 @@ pub use hub::{
     Artefact, FetchProgress, FetchRequest, HubId, Login, Reference, cached, fetch, pull, push,
     read_layout, write_layout,
 };
-pub use limits::Limits;
+pub use limits::{Limits, PluginLimits};
 pub use media::{
     AudioFeatures, AudioPiece, FrameSampling, ImageBudget, ImageFeatures, Resizer, VideoFeatures,
     VideoFrame, VideoOptions, VideoSource, audio_features, audio_features_raw_16k, audio_pieces,
@@ -85,9 +85,11 @@ pub use model::{
     MemoryEstimate, Prompt,
 };
 pub use plugin::{
-    Engines, Format, FormatDescription, Grant, Grants, Interrupt, ParsedEvent, Parser, Piece,
-    Plugin, PluginCheck, PluginInfo, PluginKey, RenderRequest, Rendered, Signer, StopReason,
-    ToolPlugin, World, check, function_imports, inspect,
+    Access, AgentPlugin, Engines, Format, FormatDescription, Grant, Grants, Inference,
+    InferenceGrant, InferenceReply, InferenceRequest, Interrupt, LogitsPlugin, LogitsSession,
+    OnFailure, ParsedEvent, Parser, Piece, Plugin, PluginCheck, PluginInfo, PluginKey,
+    PluginMetrics, Reach, RenderRequest, Rendered, Signer, StopReason, ToolPlugin, World, check,
+    function_imports, inspect,
 };
 pub use runtime::{
     Cancel, GenerateRequest, Generated, Generation, PromptPrice, RenderedPrompt, Reply, Runtime,

@@ -74,6 +74,28 @@ pub struct Limits {
     /// Bytes that one plugin call may copy to or from the host. It stops a small guest that returns one
     /// buffer under many names. Default 4 MiB; a longer conversation raises it by itself. Checked in `plugin`.
     pub plugin_copy_bytes_max: usize,
+    /// Milliseconds of one run of an agent, without the time that the model takes for it. Default 60,000. Checked in
+    /// `plugin`.
+    pub agent_call_ms_max: u64,
+    /// Units of fuel of one plugin call, about one for each instruction: the same call ends at the same place on every
+    /// machine. Default none: metering costs a fifth of the speed. Checked in `plugin`.
+    pub plugin_fuel_max: Option<u64>,
+    /// Calls of one tool plugin or agent that may run at the same time. Default 64. Checked in `plugin`.
+    pub plugin_calls_max: usize,
+    /// Times that one plugin call may call the host. Default 100,000. Checked in `plugin`.
+    pub plugin_host_calls_max: u64,
+    /// Failures in a row after which a plugin rests: a second, and twice as long each further time, up to a minute.
+    /// Default 3. Checked in `plugin`.
+    pub plugin_failures_max: u32,
+    /// Bytes of all that one plugin keeps under `key-value`. Default 1 MiB. Checked in `plugin`.
+    pub key_value_bytes_max: usize,
+    /// Bytes of one file that a plugin reads or writes. Default 4 MiB. Checked in `plugin`.
+    pub file_bytes_max: usize,
+    /// Bytes of the body that a plugin's request gets back. Default 4 MiB. Checked in `plugin`.
+    pub http_body_bytes_max: usize,
+    /// Milliseconds of a plugin's request, from the name's resolution to the last byte. Default 10,000. Checked in
+    /// `plugin`.
+    pub http_ms_max: u64,
     /// Bytes of one tool's result. Default 1 MiB. Checked in `runtime`.
     pub tool_result_bytes_max: usize,
     /// Bytes that one plugin may log in one call. Default 64 KiB; what is over is cut. Checked in `plugin`.
@@ -110,8 +132,45 @@ impl Default for Limits {
             format_call_ms_max: 1_000,
             tool_call_ms_max: 10_000,
             plugin_copy_bytes_max: 4 << 20,
+            agent_call_ms_max: 60_000,
+            plugin_fuel_max: None,
+            plugin_calls_max: 64,
+            plugin_host_calls_max: 100_000,
+            plugin_failures_max: 3,
+            key_value_bytes_max: 1 << 20,
+            file_bytes_max: 4 << 20,
+            http_body_bytes_max: 4 << 20,
+            http_ms_max: 10_000,
             tool_result_bytes_max: 1 << 20,
             plugin_log_bytes_max: 64 << 10,
         }
     }
+}
+
+/// Bounds of one plugin in place of the general ones: smaller for a stranger, larger for one that needs it.
+/// What is `None` is as in [`Limits`].
+///
+/// ```
+/// use lapidary::{Grants, PluginLimits};
+/// let limits = PluginLimits { memory_bytes_max: Some(4 << 20), ..PluginLimits::default() };
+/// let grants = Grants::none().with_limits(limits);
+/// assert!(grants.iter().next().is_none());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginLimits {
+    /// In place of [`Limits::plugin_memory_bytes_max`].
+    pub memory_bytes_max: Option<usize>,
+    /// In place of [`Limits::tool_call_ms_max`] or [`Limits::agent_call_ms_max`].
+    pub call_ms_max: Option<u64>,
+    /// In place of [`Limits::plugin_fuel_max`]; only where that is set, because fuel is counted by the machine code.
+    pub fuel_max: Option<u64>,
+    /// In place of [`Limits::plugin_copy_bytes_max`].
+    pub copy_bytes_max: Option<usize>,
+    /// In place of [`Limits::plugin_log_bytes_max`].
+    pub log_bytes_max: Option<usize>,
+    /// In place of [`Limits::plugin_calls_max`].
+    pub calls_max: Option<usize>,
+    /// In place of [`Limits::plugin_host_calls_max`].
+    pub host_calls_max: Option<u64>,
 }

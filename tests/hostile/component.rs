@@ -8,31 +8,54 @@ use wit_parser::Resolve;
 
 /// The component in `tests/hostile/<folder>/<name>.wat`.
 ///
-/// Files in `component/` are whole. Those in `format/`, `tools/` and `constraint/` replace parts of the well-behaved guest
+/// Files in `component/` are whole. Those in other folders replace parts of the well-behaved guest of a world
 /// in `base/`, and are wrapped as `wasm-component-ld` wraps a compiled guest.
 pub fn component(folder: &str, name: &str) -> Vec<u8> {
     let text = read(folder, name);
     match folder {
-        "format" => wrap(&text, "format", "chat-format"),
-        "tools" => wrap(&text, "tools", "tool-provider"),
-        "constraint" => wrap(&text, "format", "constrained-chat-format"),
+        "format" => wrap(name, &text, "format", "chat-format"),
+        "tools" | "grants" => wrap(name, &text, "tools", "tool-provider"),
+        "agent" => wrap(name, &text, "agent", "agent"),
+        "logits" => wrap(name, &text, "logits", "logits-processor"),
+        "constraint" => wrap(name, &text, "format", "constrained-chat-format"),
         _ => wat::parse_str(&text).expect("the file is WebAssembly text"),
     }
 }
 
-/// The well-behaved guest of `format` or `tools`.
+/// The well-behaved guest in `base/`.
 pub fn decent(base: &str, world: &str) -> Vec<u8> {
-    wrap("", base, world)
+    wrap(base, "", base, world)
+}
+
+/// `component` with its first module instantiated so many times more.
+pub fn crowded(component: &[u8], count: usize) -> Vec<u8> {
+    let mut instances = wasm_encoder::InstanceSection::new();
+    for _ in 0..count {
+        instances.instantiate::<_, &str>(0, []);
+    }
+    let mut bytes = component.to_vec();
+    bytes.push(wasm_encoder::ComponentSectionId::CoreInstance.into());
+    wasm_encoder::Encode::encode(&instances, &mut bytes);
+    bytes
 }
 
 /// The well-behaved guest with other parts.
 pub fn altered(base: &str, world: &str, parts: &str) -> Vec<u8> {
-    wrap(parts, base, world)
+    wrap(base, parts, base, world)
 }
 
 /// Every hostile file, as `folder/name`.
 pub fn files() -> BTreeSet<String> {
-    let folders = ["format", "tools", "constraint", "component"].into_iter();
+    let folders = [
+        "format",
+        "tools",
+        "grants",
+        "agent",
+        "logits",
+        "constraint",
+        "component",
+    ]
+    .into_iter();
     folders.flat_map(files_in).collect()
 }
 
@@ -45,8 +68,13 @@ fn files_in(folder: &'static str) -> impl Iterator<Item = String> {
     })
 }
 
-fn wrap(replaced: &str, base: &str, world: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(module(replaced, &read("base", base))).expect("a module");
+fn wrap(name: &str, replaced: &str, base: &str, world: &str) -> Vec<u8> {
+    let text = module(replaced, &read("base", base));
+    let mut parser = wat::Parser::new();
+    parser.generate_dwarf(wat::GenerateDwarf::Lines);
+    let path = format!("{name}.wat");
+    let module = parser.parse_str(Some(Path::new(&path)), &text);
+    let mut module = module.expect("a module");
     let mut resolve = Resolve::default();
     let (package, _) = resolve
         .push_dir(root().join("../../wit"))
@@ -66,7 +94,8 @@ fn module(replaced: &str, base: &str) -> String {
     let parts = base.split(";; part ").skip(1);
     let kept = parts.filter(|part| {
         let name = part.lines().next().expect("a part has a name").trim();
-        !replaced.contains(&format!("{name} "))
+        let defined = ["func", "memory"].map(|kind| format!("({kind} {name} "));
+        !defined.iter().any(|form| replaced.contains(form))
     });
     let kept: Vec<&str> = kept
         .map(|part| part.split_once('\n').map_or("", |(_, body)| body))

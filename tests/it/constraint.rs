@@ -273,7 +273,10 @@ fn the_embedded_model_calls_well_formed_whatever_it_is_asked() {
             let call = calls
                 .next()
                 .unwrap_or_else(|| panic!("{asked}: {events:?}"));
-            let spec = RUNTIME.tools().iter().find(|spec| spec.name == call.name);
+            let spec = RUNTIME
+                .tools()
+                .into_iter()
+                .find(|spec| spec.name == call.name);
             fits(&spec.expect("a tool").parameters, &call.arguments);
             let broken = |event: &Event| matches!(event, Event::Malformed { .. });
             assert!(!events.iter().any(broken), "{asked}: {events:?}");
@@ -288,7 +291,10 @@ fn a_constraint_that_was_kept_anyway_changes_nothing() {
         let free = finish(&RUNTIME, asked, greedy(120)).unwrap();
         let is_valid = free.reason == FinishReason::EndOfTurn
             && free.tool_calls.iter().all(|call| {
-                let spec = RUNTIME.tools().iter().find(|spec| spec.name == call.name);
+                let spec = RUNTIME
+                    .tools()
+                    .into_iter()
+                    .find(|spec| spec.name == call.name);
                 spec.is_some_and(|spec| jsonschema::is_valid(&spec.parameters, &call.arguments))
             });
         if !is_valid {

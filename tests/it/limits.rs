@@ -43,6 +43,18 @@ fn every_limit_is_known_to_the_tests() {
         tool_total_ms_max: _,
         tool_total_bytes_max: _,
         // constraint.rs: a_grammar_larger_than_the_limit_is_refused; the two others in `constrain/enforcer.rs`
+        // hostile.rs: fuel, calls at once, calls of the host, rests
+        plugin_fuel_max: _,
+        plugin_calls_max: _,
+        plugin_host_calls_max: _,
+        plugin_failures_max: _,
+        // worlds.rs: an agent that never answers is stopped
+        agent_call_ms_max: _,
+        // capabilities.rs
+        key_value_bytes_max: _,
+        file_bytes_max: _,
+        http_body_bytes_max: _,
+        http_ms_max: _,
         constraint_bytes_max: _,
         constraint_compile_ms_max: _,
         constraint_mask_ms_max: _,

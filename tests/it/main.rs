@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bundles;
+mod capabilities;
 mod chat;
 mod constraint;
 mod counts;
@@ -19,6 +20,9 @@ mod parity;
 mod parser;
 mod prefill;
 mod probe;
+mod published;
+mod reload;
 mod sampling;
 mod support;
 mod tools;
+mod worlds;

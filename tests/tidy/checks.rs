@@ -27,7 +27,7 @@ const ABSENT: [(&str, &str); 8] = [
 
 /// Where each engine may be named: upgrading it touches that folder and nothing else.
 const HOMES: [(&str, &[&str]); 8] = [
-    ("host/src/hub/", &["ureq"]),
+    ("host/src/plugin/capability/", &["cap_std"]),
     ("host/src/graph/", &["ort"]),
     (
         "host/src/plugin/",

@@ -32,7 +32,8 @@
 //! ```
 //!
 //! A plugin's import list is its request for capabilities: using [`clock`] asks for the clock, using
-//! [`log`] for the log, and a plugin that uses neither imports no function.
+//! [`http`] for requests, and so do [`config`], [`secrets`], [`key_value`], [`files`] and [`inference`]; [`log`] is
+//! there for every tool. A plugin that uses none imports no function.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -58,7 +59,9 @@ pub use bindings::tool::lapidary::plugin::types::{
     Content, Error, ErrorKind, Json, MediaKind, MediaRef, Message, Part, Role, Thinking, ToolCall,
     ToolDefinition, ToolTraits,
 };
-pub use bindings::tool::lapidary::plugin::{clock, log};
+pub use bindings::tool::lapidary::plugin::{
+    clock, config, files, http, inference, key_value, log, secrets,
+};
 pub use format::{ChatFormat, Parser};
 #[doc(hidden)]
 pub use format::{Component, Live};

@@ -1,5 +1,6 @@
 //! Whether a host would take a component, and why not, without running any of it.
 
+use super::admission;
 use super::engine::Engines;
 use super::grants::{Grant, Grants};
 use super::info::{self, digest};
@@ -77,6 +78,6 @@ impl PluginCheck {
         let (world, version) = World::detect(&self.name, &shape)?;
         (self.world, self.version) = (Some(world), Some(version));
         self.is_cached = engines.has_code(world, &self.digest);
-        grants.check(&self.name, world, &shape)
+        admission::check(&self.name, world, grants, &shape)
     }
 }

@@ -1,17 +1,20 @@
 //! The two wasmtime engines, their clock, and compilation.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, PoolingAllocationConfig};
+use wasmtime::{Config, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::cache::Cache;
+use super::capability::KeyValue;
+use super::inference::Inference;
 use super::world::World;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -34,6 +37,9 @@ struct Inner {
     limits: Limits,
     cache: Option<Cache>,
     ticker: Ticker,
+    /// By plugin: a new version goes on where the old one stopped.
+    key_values: Mutex<BTreeMap<String, Arc<KeyValue>>>,
+    model: OnceLock<Weak<dyn Inference>>,
 }
 
 impl Engines {
@@ -55,6 +61,8 @@ impl Engines {
             limits: limits.clone(),
             cache,
             ticker,
+            key_values: Mutex::default(),
+            model: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -66,14 +74,37 @@ impl Engines {
         self.inner.ticker.count.load(Ordering::Relaxed)
     }
 
+    /// Gives plugins with the grant `inference` a model. The first one stays; it is not kept alive.
+    pub fn provide(&self, model: &Arc<dyn Inference>) {
+        // A second model is not an error: several hosts may share engines, and the first answers.
+        let _ = self.inner.model.set(Arc::downgrade(model));
+    }
+
+    pub(super) fn model(&self) -> Option<Arc<dyn Inference>> {
+        self.inner.model.get()?.upgrade()
+    }
+
+    /// The store of the plugin called `name`.
+    pub(super) fn key_value(&self, name: &str, file: Option<&Path>) -> Result<Arc<KeyValue>> {
+        let stores = self.inner.key_values.lock();
+        let mut stores = stores.unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get(name) {
+            return Ok(Arc::clone(store));
+        }
+        let store = KeyValue::open(file, self.limits().key_value_bytes_max)?;
+        let store = Arc::new(store);
+        stores.insert(name.to_owned(), Arc::clone(&store));
+        Ok(store)
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.inner.limits
     }
 
     pub(super) fn of(&self, world: World) -> &Engine {
         match world {
-            World::ChatFormat => &self.inner.pure,
-            World::ToolProvider => &self.inner.tools,
+            World::ChatFormat | World::LogitsProcessor => &self.inner.pure,
+            World::ToolProvider | World::Agent => &self.inner.tools,
         }
     }
 
@@ -120,6 +151,8 @@ fn engine(config: &Config) -> Result<Engine> {
 fn common_config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    config.consume_fuel(limits.plugin_fuel_max.is_some());
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     // Costs a third of a microsecond per call, and nothing here needs it.
     config.concurrency_support(false);
     config.max_wasm_stack(limits.plugin_stack_bytes_max);

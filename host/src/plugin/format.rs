@@ -15,6 +15,7 @@ use super::grants::Grants;
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
+use super::metrics::PluginMetrics;
 use super::store::Sandbox;
 use super::world::World;
 use crate::chat::ToolSpec;
@@ -95,6 +96,11 @@ impl Format {
     /// What can be told of its bytes.
     pub fn info(&self) -> &PluginInfo {
         &self.inner.info
+    }
+
+    /// What it did and cost since it was loaded.
+    pub fn metrics(&self) -> PluginMetrics {
+        self.inner.sandbox.metrics()
     }
 
     /// Renders one prompt, in an instance of its own.

@@ -1,29 +1,69 @@
-//! What a component imports against what the operator granted.
+//! What an operator allows one plugin.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::info::PluginInfo;
-use super::shape::{Extern, Shape};
-use super::world::{Interface, World};
-use super::{Check, subject};
+use super::world::Interface;
 use crate::error::{Error, Result};
+use crate::limits::PluginLimits;
 
-/// A capability that a tool plugin may be given.
+/// A capability that a tool plugin or an agent may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Grant {
     /// The time, and the operator's offset from UTC.
     Clock,
+    /// Settings: names and values.
+    Config,
+    /// Secrets: as settings, and blanked in the plugin's log.
+    Secrets,
+    /// A small store that outlives the call.
+    KeyValue,
+    /// The folders named with it.
+    Files,
+    /// Requests to the hosts named with it.
+    Http,
+    /// The host's model, metered.
+    Inference,
 }
 
 impl Grant {
     /// Every grant there is.
-    pub const ALL: [Self; 1] = [Self::Clock];
+    pub const ALL: [Self; 7] = [
+        Self::Clock,
+        Self::Config,
+        Self::Secrets,
+        Self::KeyValue,
+        Self::Files,
+        Self::Http,
+        Self::Inference,
+    ];
 
-    /// As the operator writes it.
+    /// The name of the interface that it opens.
     pub fn name(self) -> &'static str {
         match self {
             Self::Clock => "clock",
+            Self::Config => "config",
+            Self::Secrets => "secrets",
+            Self::KeyValue => "key-value",
+            Self::Files => "files",
+            Self::Http => "http",
+            Self::Inference => "inference",
+        }
+    }
+
+    /// How the operator writes it, with the details that it needs.
+    pub fn usage(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Config => "config:NAME=VALUE",
+            Self::Secrets => "secret:NAME",
+            Self::KeyValue => "key-value",
+            Self::Files => "files:FOLDER",
+            Self::Http => "http:HOST",
+            Self::Inference => "inference",
         }
     }
 }
@@ -38,23 +78,83 @@ impl FromStr for Grant {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|grant| grant.name() == text)
-            .ok_or_else(|| {
-                let known = Self::ALL.map(Self::name).join(", ");
-                Error::invalid(
-                    format!("grant \"{text}\""),
-                    format!("expected one of: {known}"),
-                )
-            })
+        let named = Self::ALL.into_iter().find(|grant| grant.name() == text);
+        named.ok_or_else(|| unknown(text))
     }
 }
 
+fn unknown(text: &str) -> Error {
+    let known = Grant::ALL.map(Grant::usage).join(", ");
+    Error::invalid(
+        format!("grant \"{text}\""),
+        format!("expected one of: {known}"),
+    )
+}
+
+/// What may be done in a granted folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Read, make and replace files.
+    Write,
+}
+
+/// Which addresses a granted host may resolve to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those of the public internet.
+    Public,
+    /// Also this machine and private networks. Never the addresses of cloud metadata.
+    Private,
+}
+
+/// How much of the host's model one plugin may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InferenceGrant {
+    /// Names of models; empty: whichever the host runs.
+    pub models: Vec<String>,
+    /// Tokens of prompts and answers in any minute.
+    pub tokens_per_minute: u32,
+    /// How deep the model may call plugins that call the model: 1 lets a plugin that the caller's chat called
+    /// use the model, and no plugin that this use calls.
+    pub depth_max: u32,
+}
+
+impl Default for InferenceGrant {
+    /// Any model, 20,000 tokens a minute, one deep.
+    fn default() -> Self {
+        Self {
+            models: Vec::new(),
+            tokens_per_minute: 20_000,
+            depth_max: 1,
+        }
+    }
+}
+
+/// What becomes of a call whose plugin fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The call fails, and the chat with it.
+    #[default]
+    Fail,
+    /// The model is told that the tool is not available, and goes on.
+    Bypass,
+}
+
 /// What one plugin was granted. Nothing, unless said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     granted: Vec<Grant>,
+    pub(super) config: BTreeMap<String, String>,
+    pub(super) secrets: BTreeMap<String, String>,
+    pub(super) folders: Vec<(PathBuf, Access)>,
+    pub(super) hosts: Vec<(String, Reach)>,
+    pub(super) key_value: Option<PathBuf>,
+    pub(super) inference: InferenceGrant,
+    pub(super) limits: PluginLimits,
+    pub(super) on_failure: OnFailure,
 }
 
 impl Grants {
@@ -75,14 +175,10 @@ impl Grants {
 
     /// The grants that bring these imports.
     pub(super) fn named_by(imports: &[String]) -> Self {
-        let asks = |grant: &Grant| {
-            let mut ours = imports.iter().filter_map(|import| Interface::ours(import));
-            ours.any(|interface| interface.name == grant.name())
-        };
-        Grant::ALL
-            .into_iter()
-            .filter(asks)
-            .fold(Self::none(), Self::with)
+        let ours = imports.iter().filter_map(|import| Interface::ours(import));
+        let ours: Vec<&str> = ours.map(|interface| interface.name).collect();
+        let named = |grant: &Grant| ours.contains(&grant.name());
+        Grant::ALL.into_iter().filter(named).collect()
     }
 
     /// Each grant in it.
@@ -90,7 +186,7 @@ impl Grants {
         self.granted.iter().copied()
     }
 
-    /// The same grants and one more.
+    /// The same grants and one more, without any detail: `Files` and `Http` alone open nothing yet.
     pub fn with(mut self, grant: Grant) -> Self {
         if !self.has(grant) {
             self.granted.push(grant);
@@ -98,55 +194,146 @@ impl Grants {
         self
     }
 
+    /// The same grants, and one setting.
+    pub fn with_config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.insert(name.into(), value.into());
+        self.with(Grant::Config)
+    }
+
+    /// The same grants, and one secret.
+    pub fn with_secret(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.secrets.insert(name.into(), value.into());
+        self.with(Grant::Secrets)
+    }
+
+    /// The same grants, and a folder, which the plugin knows by its last name.
+    pub fn with_folder(mut self, folder: impl Into<PathBuf>, access: Access) -> Self {
+        self.folders.push((folder.into(), access));
+        self.with(Grant::Files)
+    }
+
+    /// The same grants, and a host: `api.example.com`, `*.example.com`, with a port where it is not the usual one.
+    /// Over TLS, unless it is written `http://host`.
+    pub fn with_host(mut self, host: impl Into<String>, reach: Reach) -> Self {
+        self.hosts.push((host.into(), reach));
+        self.with(Grant::Http)
+    }
+
+    /// The same grants, and a store; `file` keeps it over restarts.
+    pub fn with_key_value(mut self, file: Option<PathBuf>) -> Self {
+        self.key_value = file;
+        self.with(Grant::KeyValue)
+    }
+
+    /// The same grants, and so much of the model.
+    pub fn with_inference(mut self, inference: InferenceGrant) -> Self {
+        self.inference = inference;
+        self.with(Grant::Inference)
+    }
+
+    /// The same grants, within other limits.
+    pub fn with_limits(mut self, limits: PluginLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same grants, with another policy for failures.
+    pub fn with_on_failure(mut self, policy: OnFailure) -> Self {
+        self.on_failure = policy;
+        self
+    }
+
+    /// The same grants, and what `text` says: `clock`, `config:NAME=VALUE`, `secret:NAME` (the value of that
+    /// environment variable) or `secret:NAME=VARIABLE`, `key-value` or `key-value:FILE`, `files:FOLDER` or
+    /// `files:FOLDER:rw`, `http:HOST` or `http-private:HOST`, `inference` or `inference:TOKENS_PER_MINUTE` or
+    /// `inference:TOKENS_PER_MINUTE/DEPTH`.
+    ///
+    /// ```
+    /// use lapidary::{Grant, Grants};
+    /// let grants = Grants::none().with_text("http:api.example.com")?.with_text("config:unit=metric")?;
+    /// assert!(grants.has(Grant::Http) && grants.has(Grant::Config) && !grants.has(Grant::Files));
+    /// # Ok::<(), lapidary::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for anything else, and for a variable that is not set.
+    pub fn with_text(self, text: &str) -> Result<Self> {
+        let (name, detail) = match text.split_once(':') {
+            Some((name, detail)) => (name, Some(detail)),
+            None => (text, None),
+        };
+        match (name, detail) {
+            ("clock", None) => Ok(self.with(Grant::Clock)),
+            ("config", Some(detail)) => detail
+                .split_once('=')
+                .map(|(name, value)| self.with_config(name, value))
+                .ok_or_else(|| unknown(text)),
+            ("secret", Some(detail)) => self.with_variable(text, detail),
+            ("key-value", file) => Ok(self.with_key_value(file.map(PathBuf::from))),
+            ("files", Some(detail)) => Ok(match detail.strip_suffix(":rw") {
+                Some(folder) => self.with_folder(folder, Access::Write),
+                None => self.with_folder(detail, Access::Read),
+            }),
+            ("http", Some(host)) => Ok(self.with_host(host, Reach::Public)),
+            ("http-private", Some(host)) => Ok(self.with_host(host, Reach::Private)),
+            ("inference", None) => Ok(self.with_inference(InferenceGrant::default())),
+            ("inference", Some(detail)) => inference(detail)
+                .map(|grant| self.with_inference(grant))
+                .ok_or_else(|| unknown(text)),
+            _ => Err(unknown(text)),
+        }
+    }
+
+    fn with_variable(self, text: &str, detail: &str) -> Result<Self> {
+        let (name, variable) = detail.split_once('=').unwrap_or((detail, detail));
+        let value = std::env::var(variable).map_err(|_| {
+            let detail = format!("expected the environment variable {variable} to be set");
+            Error::invalid(format!("grant \"{text}\""), detail)
+        })?;
+        Ok(self.with_secret(name, value))
+    }
+
     /// Whether `grant` was given.
     pub fn has(&self, grant: Grant) -> bool {
         self.granted.contains(&grant)
     }
 
-    /// Refuses a component that imports more than its world and these grants allow.
-    pub(super) fn check(&self, name: &str, world: World, shape: &Shape) -> Result<()> {
-        shape.imports.iter().try_for_each(|import| {
-            self.check_import(world, import).map_err(|reason| {
-                Error::invalid(subject(name), format!("asks for {}, {reason}", import.name))
-            })
-        })
-    }
-
-    fn check_import(&self, world: World, import: &Extern) -> Check<()> {
-        let ours = Interface::ours(&import.name)
-            .filter(|interface| interface.fits())
-            .map(|i| i.name);
-        match (world, ours) {
-            (_, Some("types" | "events")) if !import.acts => Ok(()),
-            (World::ToolProvider, Some("log")) => Ok(()),
-            (World::ToolProvider, Some("clock")) => self.require(Grant::Clock),
-            (World::ChatFormat, _) => {
-                Err("but a chat format only computes and may import nothing".into())
-            }
-            (World::ToolProvider, _) => Err(
-                "which this host does not have; it has log, and clock with --grant clock".into(),
-            ),
-        }
-    }
-
-    fn require(&self, grant: Grant) -> Check<()> {
-        match self.has(grant) {
-            true => Ok(()),
-            false => Err(format!("which is not granted; pass --grant {grant}")),
-        }
+    /// The folders, for who wants to show them.
+    pub fn folders(&self) -> impl Iterator<Item = (&Path, Access)> {
+        self.folders
+            .iter()
+            .map(|(path, access)| (path.as_path(), *access))
     }
 }
 
-/// Grants as the operator writes them: `clock`, several with commas between them, or nothing.
+fn inference(detail: &str) -> Option<InferenceGrant> {
+    let (tokens, depth) = detail.split_once('/').unwrap_or((detail, "1"));
+    Some(InferenceGrant {
+        models: Vec::new(),
+        tokens_per_minute: tokens.parse().ok()?,
+        depth_max: depth.parse().ok()?,
+    })
+}
+
+/// Names alone: what is secret stays so.
+impl fmt::Debug for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grants")
+            .field("granted", &self.granted)
+            .field("folders", &self.folders)
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Grants as the operator writes them, several with commas between them, or nothing.
 impl FromStr for Grants {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let names = text
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty());
-        names.map(str::parse::<Grant>).collect()
+        let entries = text.split(',').map(str::trim);
+        let mut entries = entries.filter(|entry| !entry.is_empty());
+        entries.try_fold(Self::none(), Self::with_text)
     }
 }
 
@@ -161,13 +348,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grants_are_read_from_a_list() {
-        assert_eq!("".parse::<Grants>().expect("none"), Grants::none());
+    fn what_the_operator_writes_is_what_is_granted() {
+        let text = "clock, files:/srv/notes:rw, http-private:http://localhost:80, inference:50/2";
+        let grants: Grants = text.parse().expect("grants");
         assert_eq!(
-            "clock, clock".parse::<Grants>().expect("one"),
-            Grants::clock()
+            grants.folders,
+            [(PathBuf::from("/srv/notes"), Access::Write)]
         );
-        let error = "clock,root".parse::<Grants>().expect_err("no such grant");
-        assert_eq!(error.to_string(), "grant \"root\": expected one of: clock");
+        assert_eq!(
+            grants.hosts,
+            [("http://localhost:80".to_owned(), Reach::Private)]
+        );
+        assert_eq!(grants.inference.tokens_per_minute, 50);
+        assert_eq!(grants.inference.depth_max, 2);
+        assert_eq!(grants.iter().count(), 4);
+    }
+
+    #[test]
+    fn what_is_no_grant_is_told_the_grants() {
+        for text in [
+            "clok",
+            "files",
+            "clock:now",
+            "config:x",
+            "inference:many",
+            "secret:NOT_SET_AT_ALL",
+        ] {
+            let error = text.parse::<Grants>().expect_err("no grant");
+            assert!(error.to_string().contains("expected"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let grants = Grants::none().with_secret("KEY", "hush");
+        assert!(!format!("{grants:?}").contains("hush"));
     }
 }

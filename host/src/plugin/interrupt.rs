@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     raised: Arc<AtomicBool>,
+    outer: Option<Arc<Interrupt>>,
+    depth: u32,
 }
 
 impl Interrupt {
@@ -25,6 +27,22 @@ impl Interrupt {
 
     /// Whether somebody raised it.
     pub fn is_raised(&self) -> bool {
-        self.raised.load(Ordering::Acquire)
+        let outer = || self.outer.as_ref().is_some_and(|outer| outer.is_raised());
+        self.raised.load(Ordering::Acquire) || outer()
+    }
+
+    /// One for what a plugin's use of the model calls: raising this one raises it too, and not the other way.
+    #[must_use]
+    pub fn deeper(&self) -> Self {
+        Self {
+            raised: Arc::default(),
+            outer: Some(Arc::new(self.clone())),
+            depth: self.depth.saturating_add(1),
+        }
+    }
+
+    /// How many uses of the model by plugins lie between the caller and here.
+    pub fn depth(&self) -> u32 {
+        self.depth
     }
 }

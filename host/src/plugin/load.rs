@@ -2,6 +2,8 @@
 
 use wasmtime::component::Component;
 
+use super::admission;
+use super::capability::Capabilities;
 use super::engine::Engines;
 use super::grants::Grants;
 use super::info::{self, PluginInfo};
@@ -40,8 +42,9 @@ impl<'a> Candidate<'a> {
     /// Its machine code and the sandbox to run it in, if it asks for nothing that was not granted.
     pub(super) fn admit(&self, grants: &Grants, engines: &Engines) -> Result<(Sandbox, Component)> {
         let (name, world) = (&self.info.name, self.info.world);
-        grants.check(name, world, &self.shape)?;
-        let sandbox = Sandbox::new(name, world, engines);
+        admission::check(name, world, grants, &self.shape)?;
+        let capabilities = Capabilities::open(name, grants, engines)?;
+        let sandbox = Sandbox::new(name, world, grants, capabilities, engines);
         match engines.compile(world, self.bytes, &self.info.digest) {
             Ok(component) => Ok((sandbox, component)),
             Err(error) => Err(sandbox.fault(refusal(&error)).with_source(error)),

@@ -5,34 +5,47 @@
 //! the work it was made for: one prompt, one parsed sequence, one tool call. A store that trapped is dropped.
 //!
 //! What a guest may cost is bounded by [`Limits`](crate::Limits): time (epochs, one tick a millisecond),
-//! memory, tables, copied bytes and log. [`Interrupt`] stops a running call from any thread.
+//! fuel, memory, tables, copied bytes, calls of the host and log. [`Interrupt`] stops a running call from any
+//! thread. What grants open is in `capability`, one set for each plugin.
 
 mod abi;
+mod admission;
+mod agent;
+mod bounds;
 mod cache;
+mod capability;
 mod check;
 mod engine;
 mod exchange;
 mod format;
 mod grants;
+mod health;
+mod inference;
 mod info;
 mod interrupt;
 mod json;
 mod load;
 mod log;
+mod logits;
+mod metrics;
 mod shape;
 mod signature;
 mod store;
 mod tools;
 mod world;
 
+pub use agent::AgentPlugin;
 pub use check::{PluginCheck, check};
 pub use engine::Engines;
 pub(crate) use exchange::{ConstrainRequest, Constrained, ThoughtMarks};
 pub use exchange::{FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason};
 pub use format::{Format, Parser};
-pub use grants::{Grant, Grants};
+pub use grants::{Access, Grant, Grants, InferenceGrant, OnFailure, Reach};
+pub use inference::{Inference, InferenceReply, InferenceRequest};
 pub use info::{PluginInfo, function_imports, inspect};
 pub use interrupt::Interrupt;
+pub use logits::{LogitsPlugin, LogitsSession};
+pub use metrics::PluginMetrics;
 pub use signature::{PluginKey, Signer};
 pub use tools::ToolPlugin;
 pub use world::World;
@@ -47,6 +60,10 @@ pub enum Plugin {
     Format(Format),
     /// Tools for the model.
     Tools(ToolPlugin),
+    /// A program that drives the model.
+    Agent(AgentPlugin),
+    /// What leans on the choice of tokens.
+    Logits(LogitsPlugin),
 }
 
 impl Plugin {
@@ -59,6 +76,8 @@ impl Plugin {
         match candidate.info.world {
             World::ChatFormat => Format::admit(candidate, engines).map(Self::Format),
             World::ToolProvider => ToolPlugin::admit(candidate, grants, engines).map(Self::Tools),
+            World::Agent => AgentPlugin::admit(candidate, grants, engines).map(Self::Agent),
+            World::LogitsProcessor => LogitsPlugin::admit(candidate, engines).map(Self::Logits),
         }
     }
 }

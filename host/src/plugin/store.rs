@@ -1,59 +1,100 @@
 //! The sandbox: what one instance holds, what it may use, and how its end is told.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
 
+use super::bounds::{Allowance, Bounds, Stop};
+use super::capability::Capabilities;
 use super::engine::Engines;
+use super::grants::{Grants, OnFailure};
+use super::health::{Closed, Health};
 use super::interrupt::Interrupt;
 use super::log::{LogBuffer, printable};
+use super::metrics::{Counters, PluginMetrics, Used};
 use super::subject;
 use super::world::World;
+use crate::chat::Media;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::Limits;
 
-/// The bounds and the name that all stores of one plugin share.
-#[derive(Clone, Debug)]
+/// What all stores of one plugin share: its name, its bounds, what it was granted and what it did.
+#[derive(Clone)]
 pub(super) struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
     name: String,
     world: World,
     engines: Engines,
+    allowance: Allowance,
+    on_failure: OnFailure,
+    failures_max: u32,
+    pub capabilities: Capabilities,
+    pub counters: Counters,
+    health: Health,
 }
 
 /// What a store holds beside the guest.
 pub(super) struct State {
     bounds: Bounds,
-    interrupt: Interrupt,
-    deadline: Instant,
+    pub interrupt: Interrupt,
+    pub deadline: Instant,
+    host_calls: u64,
     pub log: LogBuffer,
+    pub shared: Arc<Shared>,
+    /// What the guest's media handles stand for.
+    pub media: Vec<Media>,
+    /// The scores of the step that runs, for logits processors.
+    pub scores: Vec<f32>,
 }
 
 impl Sandbox {
-    pub(super) fn new(name: &str, world: World, engines: &Engines) -> Self {
-        Self {
+    pub(super) fn new(
+        name: &str,
+        world: World,
+        grants: &Grants,
+        capabilities: Capabilities,
+        engines: &Engines,
+    ) -> Self {
+        let limits = engines.limits();
+        let shared = Shared {
             name: name.to_owned(),
             world,
             engines: engines.clone(),
-        }
+            allowance: Allowance::new(world, limits, &grants.limits),
+            on_failure: grants.on_failure,
+            failures_max: limits.plugin_failures_max,
+            capabilities,
+            counters: Counters::default(),
+            health: Health::default(),
+        };
+        let shared = Arc::new(shared);
+        Self { shared }
     }
 
     /// A fresh store, with nothing in it yet.
     pub(super) fn store(&self, interrupt: &Interrupt) -> Store<State> {
-        let limits = self.limits();
+        let allowance = self.allowance();
         let state = State {
-            bounds: Bounds::new(limits),
+            bounds: Bounds::new(allowance),
             interrupt: interrupt.clone(),
             deadline: Instant::now(),
-            log: LogBuffer::new(limits.plugin_log_bytes_max),
+            host_calls: 0,
+            log: LogBuffer::new(allowance.log_bytes_max),
+            shared: Arc::clone(&self.shared),
+            media: Vec::new(),
+            scores: Vec::new(),
         };
-        let mut store = Store::new(self.engines.of(self.world), state);
+        let mut store = Store::new(self.shared.engines.of(self.shared.world), state);
         store.limiter(|state| &mut state.bounds);
         store.epoch_deadline_callback(|store| store.data().go_on());
         store
     }
 
-    /// Runs `call` on the store's guest: bounded in time, in what it copies and in what it logs.
+    /// Runs `call` on the store's guest: bounded in time, fuel, in what it copies, asks of the host and logs.
     ///
     /// `handed_bytes` is what the caller gave it; what comes back may be longer by a multiple of that.
     /// An error means that the store must not be used again.
@@ -63,18 +104,78 @@ impl Sandbox {
         handed_bytes: usize,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T> {
-        let state = store.data_mut();
-        if state.interrupt.is_raised() {
+        if store.data().interrupt.is_raised() {
             return Err(Error::cancelled(self.subject()));
         }
-        state.deadline = Instant::now() + self.call_time();
-        store.set_epoch_deadline(1);
-        store.set_hostcall_fuel(self.copy_bytes_max(handed_bytes));
+        let _span = tracing::debug_span!("plugin", name = self.shared.name).entered();
+        let started = Instant::now();
+        self.refill(store, started, handed_bytes);
         let outcome = call(store);
+        let stopped = outcome.as_ref().is_err_and(is_stop);
         let log = store.data_mut().log.take();
         let outcome = outcome.map_err(|error| self.explain(error, &log));
-        log.publish(&self.name);
+        let used = self.used(store, started);
+        let counters = &self.shared.counters;
+        counters.call(&used, stopped, outcome.as_ref().err());
+        log.publish(&self.shared.name);
         outcome
+    }
+
+    fn refill(&self, store: &mut Store<State>, now: Instant, handed_bytes: usize) {
+        let allowance = self.allowance();
+        let state = store.data_mut();
+        state.deadline = now + allowance.call_time;
+        state.host_calls = 0;
+        store.set_epoch_deadline(1);
+        // A prompt repeats its conversation, with quotes that are longer than JSON's.
+        let handed = handed_bytes.saturating_mul(2);
+        store.set_hostcall_fuel(allowance.copy_bytes_max.saturating_add(handed));
+        if let Some(fuel) = allowance.fuel_max {
+            store.set_fuel(fuel).expect("the engine meters fuel");
+        }
+    }
+
+    fn used(&self, store: &Store<State>, started: Instant) -> Used {
+        let fuel = self.allowance().fuel_max;
+        let left = |fuel: u64| fuel.saturating_sub(store.get_fuel().unwrap_or(fuel));
+        let state = store.data();
+        Used {
+            time: started.elapsed(),
+            memory_bytes: state.bounds.memory_bytes,
+            host_calls: state.host_calls,
+            fuel: fuel.map_or(0, left),
+        }
+    }
+
+    /// Lets a call in, if there is room and the plugin does not rest, and remembers how it went.
+    pub(super) fn guarded<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
+        let (health, max) = (&self.shared.health, self.allowance().calls_max);
+        let admitted = health.admit(max).map_err(|closed| {
+            self.shared.counters.turned_away();
+            self.closed(&closed)
+        })?;
+        let outcome = call();
+        drop(admitted);
+        let kind = outcome.as_ref().err().map(Error::kind);
+        if kind != Some(ErrorKind::Cancelled) {
+            health.record(kind == Some(ErrorKind::Plugin), self.shared.failures_max);
+        }
+        outcome
+    }
+
+    fn closed(&self, closed: &Closed) -> Error {
+        match closed {
+            Closed::Full => Error::limit(
+                "plugin_calls_max",
+                self.subject(),
+                format!("{} calls at once", self.allowance().calls_max),
+                "one more",
+            ),
+            Closed::Resting { failures, left } => self.fault(format!(
+                "rests after {failures} failures in a row; try again in {} ms",
+                left.as_millis()
+            )),
+        }
     }
 
     /// An error of the plugin's own making.
@@ -92,7 +193,19 @@ impl Sandbox {
     }
 
     pub(super) fn subject(&self) -> String {
-        subject(&self.name)
+        subject(&self.shared.name)
+    }
+
+    pub(super) fn on_failure(&self) -> OnFailure {
+        self.shared.on_failure
+    }
+
+    pub(super) fn metrics(&self) -> PluginMetrics {
+        self.shared.counters.snapshot()
+    }
+
+    fn allowance(&self) -> &Allowance {
+        &self.shared.allowance
     }
 
     /// Tells why the machine ended a call.
@@ -101,41 +214,22 @@ impl Sandbox {
             return Error::limit(
                 "plugin_instances_max",
                 self.subject(),
-                self.limits().plugin_instances_max,
+                self.shared.engines.limits().plugin_instances_max,
                 "one more",
             );
         }
         let mut detail = match error.downcast_ref::<Stop>() {
             Some(Stop::Cancelled) => return Error::cancelled(self.subject()),
-            Some(stop) => self.overrun(*stop),
-            None => trap(&error, self.limits()).unwrap_or_else(|| self.refusal(&error)),
+            Some(stop) => self.allowance().overrun(*stop),
+            None => trap(&error, self.allowance()).unwrap_or_else(|| self.refusal(&error)),
         };
+        if let Some(place) = place(&error) {
+            detail.push_str(&format!("; at {place}"));
+        }
         if let Some(tail) = log.tail() {
-            detail.push_str("; its log ends: ");
-            detail.push_str(&tail);
+            detail.push_str(&format!("; its log ends: {tail}"));
         }
         Error::new(ErrorKind::Plugin, self.subject(), detail).with_source(error)
-    }
-
-    fn overrun(&self, stop: Stop) -> String {
-        match stop {
-            Stop::Cancelled => "cancelled".to_owned(),
-            Stop::Late => {
-                let (ms, field) = (self.call_time().as_millis(), self.call_time_field());
-                format!(
-                    "expected an answer within {ms} ms, found none; it loops, or {field} must be raised"
-                )
-            }
-            Stop::Memory { wanted_bytes } => format!(
-                "expected at most {} bytes of memory, found {wanted_bytes}; raise plugin_memory_bytes_max",
-                self.limits().plugin_memory_bytes_max
-            ),
-            Stop::Table { wanted_elements } => format!(
-                "expected at most {} elements in a table, found {wanted_elements}; raise \
-                 plugin_table_elements_max",
-                self.limits().plugin_table_elements_max
-            ),
-        }
     }
 
     /// What wasmtime refused without a type of its own.
@@ -143,37 +237,27 @@ impl Sandbox {
         let cause = error.root_cause().to_string();
         // Tested by the hostile suite, in case wasmtime changes its words.
         if cause.starts_with("too much data is being copied") {
-            let max = self.limits().plugin_copy_bytes_max;
+            let max = self.allowance().copy_bytes_max;
             return format!(
                 "expected at most {max} bytes to be handed over, found more; raise plugin_copy_bytes_max"
             );
         }
+        if cause.starts_with("resource limit exceeded") {
+            let max = self.allowance().parts_max;
+            return format!(
+                "expected at most {max} core instances, memories and tables of each, found more; raise \
+                 plugin_parts_max"
+            );
+        }
         format!("broke the contract: {}", printable(&cause))
     }
+}
 
-    fn limits(&self) -> &Limits {
-        self.engines.limits()
-    }
-
-    fn call_time(&self) -> Duration {
-        Duration::from_millis(match self.world {
-            World::ChatFormat => self.limits().format_call_ms_max,
-            World::ToolProvider => self.limits().tool_call_ms_max,
-        })
-    }
-
-    fn call_time_field(&self) -> &'static str {
-        match self.world {
-            World::ChatFormat => "format_call_ms_max",
-            World::ToolProvider => "tool_call_ms_max",
-        }
-    }
-
-    /// A prompt repeats its conversation, with quotes that are longer than JSON's.
-    fn copy_bytes_max(&self, handed_bytes: usize) -> usize {
-        self.limits()
-            .plugin_copy_bytes_max
-            .saturating_add(handed_bytes.saturating_mul(2))
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -188,12 +272,38 @@ impl State {
             Ok(UpdateDeadline::Continue(1))
         }
     }
+
+    /// Counts a call of the host, and ends the guest when it was one too many, too late, or cancelled.
+    pub(super) fn called(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        if self.host_calls > self.shared.allowance.host_calls_max {
+            return Err(Stop::HostCalls.into());
+        }
+        self.go_on().map(|_| ())
+    }
+
+    /// Time that the model took is not the plugin's.
+    pub(super) fn excuse(&mut self, waited: Duration) {
+        self.deadline += waited;
+    }
+}
+
+impl Shared {
+    pub(super) fn engines(&self) -> &Engines {
+        &self.engines
+    }
+}
+
+fn is_stop(error: &wasmtime::Error) -> bool {
+    let cancelled = matches!(error.downcast_ref::<Stop>(), Some(Stop::Cancelled));
+    let out_of_fuel = matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel));
+    out_of_fuel || (error.is::<Stop>() && !cancelled)
 }
 
 /// What a guest's trap means to its author.
-fn trap(error: &wasmtime::Error, limits: &Limits) -> Option<String> {
+fn trap(error: &wasmtime::Error, allowance: &Allowance) -> Option<String> {
     let trap = error.downcast_ref::<Trap>()?;
-    let kib = limits.plugin_stack_bytes_max >> 10;
+    let kib = allowance.stack_bytes_max >> 10;
     Some(match trap {
         Trap::UnreachableCodeReached => {
             "panicked (it reached an unreachable instruction)".to_owned()
@@ -206,92 +316,26 @@ fn trap(error: &wasmtime::Error, limits: &Limits) -> Option<String> {
         Trap::MemoryOutOfBounds => {
             "reached outside its memory (a stack overflow may look so)".to_owned()
         }
+        Trap::OutOfFuel => {
+            let max = allowance.fuel_max.unwrap_or_default();
+            format!("expected at most {max} units of fuel, found more; raise plugin_fuel_max")
+        }
         other => format!("trapped: {other}"),
     })
 }
 
-/// Why the host ended a call.
-#[derive(Clone, Copy, Debug)]
-enum Stop {
-    Cancelled,
-    Late,
-    Memory { wanted_bytes: usize },
-    Table { wanted_elements: usize },
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cancelled => "stopped by an interrupt",
-            Self::Late => "stopped at its deadline",
-            Self::Memory { .. } => "stopped when it grew its memory",
-            Self::Table { .. } => "stopped when it grew a table",
-        })
-    }
-}
-
-impl std::error::Error for Stop {}
-
-/// Ends a guest that grows too far. Refusing alone would look like a panic of the guest's.
-struct Bounds {
-    memory_bytes: usize,
-    memory_bytes_max: usize,
-    table_elements_max: usize,
-    parts_max: usize,
-}
-
-impl Bounds {
-    fn new(limits: &Limits) -> Self {
-        Self {
-            memory_bytes: 0,
-            memory_bytes_max: limits.plugin_memory_bytes_max,
-            table_elements_max: limits.plugin_table_elements_max,
-            parts_max: limits.plugin_parts_max,
+/// Where the guest was: files and lines where it has them, else the names of its functions.
+fn place(error: &wasmtime::Error) -> Option<String> {
+    const FRAMES_MAX: usize = 3;
+    let frames = error.downcast_ref::<WasmBacktrace>()?.frames().iter();
+    let places = frames.filter_map(|frame| {
+        let symbol = frame.symbols().first();
+        let file = symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
+        match file {
+            Some((file, line)) => Some(format!("{file}:{line}")),
+            None => frame.func_name().map(ToOwned::to_owned),
         }
-    }
-}
-
-impl ResourceLimiter for Bounds {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let wanted_bytes = self
-            .memory_bytes
-            .saturating_add(desired.saturating_sub(current));
-        if wanted_bytes > self.memory_bytes_max {
-            return Err(Stop::Memory { wanted_bytes }.into());
-        }
-        self.memory_bytes = wanted_bytes;
-        Ok(true)
-    }
-
-    fn table_growing(
-        &mut self,
-        _: usize,
-        desired: usize,
-        _: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        if desired > self.table_elements_max {
-            return Err(Stop::Table {
-                wanted_elements: desired,
-            }
-            .into());
-        }
-        Ok(true)
-    }
-
-    fn instances(&self) -> usize {
-        self.parts_max
-    }
-
-    fn tables(&self) -> usize {
-        self.parts_max
-    }
-
-    fn memories(&self) -> usize {
-        self.parts_max
-    }
+    });
+    let places: Vec<String> = places.take(FRAMES_MAX).collect();
+    (!places.is_empty()).then(|| printable(&places.join(", from ")))
 }

@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::abi::{self, ToolsAbi};
 use super::engine::Engines;
-use super::grants::Grants;
+use super::grants::{Grants, OnFailure};
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
+use super::metrics::PluginMetrics;
 use super::store::Sandbox;
 use super::world::World;
-use crate::chat::{ToolCall, ToolResult, ToolSpec};
-use crate::error::{Error, Result};
+use crate::chat::{Content, ToolCall, ToolResult, ToolSpec};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A loaded tool plugin. Clones share it; any thread may use it.
 #[derive(Clone)]
@@ -77,11 +79,60 @@ impl ToolPlugin {
     /// `Unsupported` for a tool that this plugin does not have, `Invalid` and `Unsupported` as the plugin
     /// says, `Plugin` when it breaks, `Cancelled`.
     pub fn call(&self, call: &ToolCall, interrupt: &Interrupt) -> Result<ToolResult> {
+        let sandbox = &self.inner.sandbox;
         if !self.specs().iter().any(|spec| spec.name == call.name) {
             let detail = format!("has no tool \"{}\"", call.name);
-            return Err(Error::unsupported(self.inner.sandbox.subject(), detail));
+            return Err(Error::unsupported(sandbox.subject(), detail));
         }
-        self.inner.abi.call(&self.inner.sandbox, call, interrupt)
+        let started = Instant::now();
+        let outcome = sandbox.guarded(|| self.inner.abi.call(sandbox, call, interrupt));
+        record(&sandbox.subject(), call, started, &outcome);
+        match outcome {
+            Err(error) if self.is_bypassed(&error) => Ok(unavailable(call)),
+            outcome => outcome,
+        }
+    }
+
+    /// What it did and cost since it was loaded.
+    pub fn metrics(&self) -> PluginMetrics {
+        self.inner.sandbox.metrics()
+    }
+
+    fn is_bypassed(&self, error: &Error) -> bool {
+        let bypasses = self.inner.sandbox.on_failure() == OnFailure::Bypass;
+        bypasses && matches!(error.kind(), ErrorKind::Plugin | ErrorKind::Limit(_))
+    }
+}
+
+/// One line for each call in the operator's log. Arguments and results may hold what is nobody's business:
+/// only names and sizes are told.
+fn record(subject: &str, call: &ToolCall, started: Instant, outcome: &Result<ToolResult>) {
+    let arguments = call.arguments.as_object();
+    let names: Vec<&str> = arguments
+        .into_iter()
+        .flat_map(|all| all.keys().map(String::as_str))
+        .collect();
+    let (tool, us) = (call.name.as_str(), started.elapsed().as_micros());
+    let arguments = names.join(",");
+    match outcome {
+        Ok(result) => {
+            let (bytes, is_error) = (result.content.text_bytes(), result.is_error);
+            tracing::info!(target: "lapidary::calls", plugin = subject, tool, arguments, us, bytes, is_error, "call");
+        }
+        Err(error) => {
+            let kind = error.kind().name();
+            tracing::warn!(target: "lapidary::calls", plugin = subject, tool, arguments, us, kind, "call failed");
+        }
+    }
+}
+
+/// What the model is told in place of a failure.
+fn unavailable(call: &ToolCall) -> ToolResult {
+    ToolResult {
+        id: call.id.clone(),
+        name: call.name.clone(),
+        content: Content::Text(format!("the tool {} is not available now", call.name)),
+        is_error: true,
     }
 }
 

@@ -16,17 +16,28 @@ pub enum World {
     ChatFormat,
     /// Tools that the model may call.
     ToolProvider,
+    /// A program that drives the model.
+    Agent,
+    /// What leans on the model's choice of tokens.
+    LogitsProcessor,
 }
 
 impl World {
     /// Every world this host knows.
-    pub const ALL: [Self; 2] = [Self::ChatFormat, Self::ToolProvider];
+    pub const ALL: [Self; 4] = [
+        Self::ChatFormat,
+        Self::ToolProvider,
+        Self::Agent,
+        Self::LogitsProcessor,
+    ];
 
     /// Its name in the contract.
     pub fn name(self) -> &'static str {
         match self {
             Self::ChatFormat => "chat-format",
             Self::ToolProvider => "tool-provider",
+            Self::Agent => "agent",
+            Self::LogitsProcessor => "logits-processor",
         }
     }
 
@@ -34,6 +45,8 @@ impl World {
         match self {
             Self::ChatFormat => &["format", "template", "parser"],
             Self::ToolProvider => &["tools"],
+            Self::Agent => &["pipeline"],
+            Self::LogitsProcessor => &["processor"],
         }
     }
 
@@ -147,10 +160,8 @@ impl<'a> Interface<'a> {
 
     fn way_out(self) -> &'static str {
         match Version::parse(self.version) {
-            Some(version) if version > CONTRACT => {
-                "update lapidary, or build the plugin for this contract"
-            }
-            Some(_) | None => "build the plugin for this contract",
+            Some(version) if version > CONTRACT => "update lapidary, or build the plugin for 0.1.0",
+            Some(_) | None => "build the plugin for 0.1.0",
         }
     }
 }
@@ -198,7 +209,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "plugin \"x\": expected contract lapidary:plugin@0.1.0, found 0.2.0; it exports \
-             lapidary:plugin/tools@0.2.0; update lapidary, or build the plugin for this contract"
+             lapidary:plugin/tools@0.2.0; update lapidary, or build the plugin for 0.1.0"
         );
     }
 
@@ -215,11 +226,9 @@ mod tests {
     #[test]
     fn a_stranger_is_told_the_worlds() {
         let error = detect(&["wasi:cli/run@0.2.0"]).expect_err("a command");
-        assert!(
-            error
-                .to_string()
-                .contains("chat-format, tool-provider of lapidary:plugin@0.1.0")
-        );
+        assert!(error.to_string().contains(
+            "chat-format, tool-provider, agent, logits-processor of lapidary:plugin@0.1.0"
+        ));
         assert!(error.to_string().contains("it exports wasi:cli/run@0.2.0"));
     }
 }

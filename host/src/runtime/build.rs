@@ -1,10 +1,10 @@
 //! Putting a runtime together.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use super::reload::{Shared, check_format};
 use super::tools::Toolbox;
-use super::{Inner, Runtime};
+use super::{Base, Runtime};
 use crate::constrain::Grammars;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -13,7 +13,6 @@ use crate::limits::Limits;
 use crate::media::Resizer;
 use crate::model::{Bundle, DtypeChoice, GemmaOptions};
 use crate::plugin::{Engines, Format, Grants, ToolPlugin};
-use crate::text::Tokenizer;
 
 /// Chooses what a [`Runtime`] is made of.
 ///
@@ -198,19 +197,18 @@ impl RuntimeBuilder {
             prefill_tokens_max: self.limits.prefill_tokens_max,
         };
         let (engine, info) = Engine::start(bundle.clone(), options, self.limits.sequences_max)?;
-        let inner = Inner {
+        let base = Base {
             bundle,
             tokenizer,
-            format,
-            tools,
             engine,
             info,
             limits: self.limits,
             resizer: self.resizer,
             grammars: Grammars::default(),
+            engines,
         };
         Ok(Runtime {
-            inner: Arc::new(inner),
+            shared: Shared::new(base, format, tools),
         })
     }
 }
@@ -285,17 +283,4 @@ fn no_format() -> Error {
     let detail =
         "expected a chat format, found none; build with the feature `embedded` for those inside";
     Error::invalid("runtime", detail)
-}
-
-/// A format whose stop tokens the model does not have would never end an answer.
-fn check_format(format: &Format, tokenizer: &Tokenizer) -> Result<()> {
-    let description = format.describe();
-    let unknown = description
-        .stop_tokens
-        .iter()
-        .find(|token| tokenizer.control_id(token).is_none());
-    unknown.map_or(Ok(()), |token| {
-        let detail = format!("ends a turn with {token}, which the model's tokenizer does not have; use the format of this model");
-        Err(Error::plugin(format!("plugin {:?}", description.name), detail))
-    })
 }

@@ -12,7 +12,10 @@ use super::Inner;
 use super::cancel::Cancel;
 use super::chat::Chat;
 use super::collect::Collector;
-use crate::chat::{ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage};
+use super::prompt;
+use crate::chat::{
+    ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage, check_choices,
+};
 use crate::error::{Error, Result};
 
 /// A running chat: an iterator, and a `futures` stream, of [`Event`]s. Dropping it stops the chat.
@@ -46,13 +49,27 @@ pub struct Reply {
 /// Events that may wait for a slow reader before the chat waits for it.
 const EVENTS_WAITING_MAX: usize = 256;
 
-pub(super) fn start(
+/// Starts a chat whose request is within bounds. `cancel` stops it.
+pub(super) fn checked_start(
     inner: Arc<Inner>,
     conversation: Conversation,
     options: ChatOptions,
+    cancel: Cancel,
+) -> Result<Generation> {
+    prompt::check_size(&conversation, &inner.limits)?;
+    options.sampling.unwrap_or_default().check()?;
+    let vocab_size = inner.bundle.config().vocab_size;
+    check_choices(&options.logit_bias, options.logprobs, vocab_size)?;
+    start(inner, conversation, options, cancel)
+}
+
+fn start(
+    inner: Arc<Inner>,
+    conversation: Conversation,
+    options: ChatOptions,
+    cancel: Cancel,
 ) -> Result<Generation> {
     let (sink, events) = async_channel::bounded(EVENTS_WAITING_MAX);
-    let cancel = Cancel::new();
     let messages = SharedMessages::default();
     let mut chat = Chat::new(
         inner,

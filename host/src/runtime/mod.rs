@@ -7,10 +7,12 @@ mod collect;
 mod constraint;
 mod generate;
 mod generation;
+mod inference;
 mod loop_bounds;
 mod media;
 mod price;
 mod prompt;
+mod reload;
 mod tools;
 mod turn;
 
@@ -21,18 +23,20 @@ pub use generation::{Generation, Reply};
 pub use price::PromptPrice;
 pub use prompt::RenderedPrompt;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use media::Purpose;
+use reload::Shared;
 
-use crate::chat::{ChatOptions, Conversation, ToolSpec, check_choices};
+use crate::chat::{ChatOptions, Conversation, ToolSpec};
 use crate::constrain::Grammars;
 use crate::engine::{Engine, EngineInfo};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::media::Resizer;
 use crate::model::{Bundle, BundleConfig, KvLayer};
-use crate::plugin::{Format, Interrupt};
+use crate::plugin::{Engines, Format, Interrupt};
 use crate::text::Tokenizer;
 
 /// A loaded model with its chat format and tools. Cheap to clone; any thread may use it.
@@ -52,19 +56,35 @@ use crate::text::Tokenizer;
 /// ```
 #[derive(Clone)]
 pub struct Runtime {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
 }
 
-struct Inner {
+/// What stays while plugins come and go.
+struct Base {
     bundle: Bundle,
     tokenizer: Tokenizer,
-    format: Format,
-    tools: tools::Toolbox,
     engine: Engine,
     info: EngineInfo,
     limits: Limits,
     resizer: Resizer,
     grammars: Grammars,
+    engines: Engines,
+}
+
+/// What one chat runs with, from its start to its end.
+#[derive(Clone)]
+struct Inner {
+    base: Arc<Base>,
+    format: Format,
+    tools: tools::Toolbox,
+}
+
+impl Deref for Inner {
+    type Target = Base;
+
+    fn deref(&self) -> &Base {
+        &self.base
+    }
 }
 
 impl Runtime {
@@ -85,12 +105,8 @@ impl Runtime {
         conversation: impl Into<Conversation>,
         options: ChatOptions,
     ) -> Result<Generation> {
-        let conversation = conversation.into();
-        prompt::check_size(&conversation, &self.inner.limits)?;
-        options.sampling.unwrap_or_default().check()?;
-        let vocab_size = self.inner.bundle.config().vocab_size;
-        check_choices(&options.logit_bias, options.logprobs, vocab_size)?;
-        generation::start(self.inner.clone(), conversation, options)
+        let inner = self.shared.current();
+        generation::checked_start(inner, conversation.into(), options, Cancel::new())
     }
 
     /// Generates from final ids or raw text, with no chat format around it. Waits for the end.
@@ -98,7 +114,7 @@ impl Runtime {
     /// # Errors
     /// `Limit` when the prompt is longer than the context; whatever the graphs say.
     pub fn generate(&self, request: GenerateRequest) -> Result<Generated> {
-        generate::run(&self.inner, request)
+        generate::run(&self.shared.current(), request)
     }
 
     /// The prompt that a chat would run.
@@ -110,15 +126,10 @@ impl Runtime {
         conversation: &Conversation,
         options: &ChatOptions,
     ) -> Result<RenderedPrompt> {
-        prompt::check_size(conversation, &self.inner.limits)?;
-        let given = prompt::Given::new(&self.inner, conversation, options, Purpose::Run)?;
-        prompt::render(
-            &self.inner,
-            conversation,
-            options,
-            &given,
-            &Interrupt::new(),
-        )
+        let inner = self.shared.current();
+        prompt::check_size(conversation, &inner.limits)?;
+        let given = prompt::Given::new(&inner, conversation, options, Purpose::Run)?;
+        prompt::render(&inner, conversation, options, &given, &Interrupt::new())
     }
 
     /// What the prompt of a chat costs. Nothing runs: of pictures only headers are read, recordings are decoded to
@@ -135,45 +146,50 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::render`].
     pub fn price(&self, conversation: &Conversation, options: &ChatOptions) -> Result<PromptPrice> {
-        price::of(&self.inner, conversation, options)
+        price::of(&self.shared.current(), conversation, options)
     }
 
     /// What the bundle's configuration says.
     pub fn config(&self) -> &BundleConfig {
-        self.inner.bundle.config()
+        self.shared.base.bundle.config()
     }
 
     /// The bundle's tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.inner.tokenizer
+        &self.shared.base.tokenizer
     }
 
-    /// The tools that plugins offer.
-    pub fn tools(&self) -> &[ToolSpec] {
-        self.inner.tools.specs()
+    /// The tools that plugins offer now.
+    pub fn tools(&self) -> Vec<ToolSpec> {
+        self.shared.current().tools.specs().to_vec()
+    }
+
+    /// What the plugins run in: load an [`AgentPlugin`](crate::AgentPlugin) with it, and it drives this model.
+    pub fn engines(&self) -> &Engines {
+        &self.shared.base.engines
     }
 
     /// What runs the decoder: `cpu`, `cuda:0`.
     pub fn provider(&self) -> &str {
-        &self.inner.info.provider
+        &self.shared.base.info.provider
     }
 
     /// The keys and values that each decoder layer owns.
     pub fn kv_layers(&self) -> &[KvLayer] {
-        &self.inner.info.kv_layers
+        &self.shared.base.info.kv_layers
     }
 
     /// The bounds in force.
     pub fn limits(&self) -> &Limits {
-        &self.inner.limits
+        &self.shared.base.limits
     }
 }
 
 impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runtime")
-            .field("bundle", &self.inner.bundle.location())
-            .field("provider", &self.inner.info.provider)
+            .field("bundle", &self.shared.base.bundle.location())
+            .field("provider", &self.shared.base.info.provider)
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::plugin::{Interrupt, ToolPlugin};
 
 /// Every tool plugin, found by tool name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Toolbox {
     plugins: Vec<ToolPlugin>,
     specs: Vec<ToolSpec>,
@@ -32,6 +32,22 @@ impl Toolbox {
             }
         }
         Ok(Self { plugins, specs })
+    }
+
+    /// The same, with `plugin` in the place of the one called `name`, or nothing there.
+    ///
+    /// # Errors
+    /// As [`Toolbox::new`].
+    pub fn with(&self, name: &str, plugin: Option<ToolPlugin>) -> Result<Self> {
+        let mut plugins = self.plugins.clone();
+        let place = plugins.iter().position(|old| old.info().name == name);
+        let end = place.map_or(plugins.len(), |place| place + 1);
+        plugins.splice(place.unwrap_or(end)..end, plugin);
+        Self::new(plugins)
+    }
+
+    pub fn plugins(&self) -> &[ToolPlugin] {
+        &self.plugins
     }
 
     pub fn specs(&self) -> &[ToolSpec] {

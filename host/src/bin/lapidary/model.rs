@@ -9,6 +9,7 @@ use lapidary::{
 };
 
 use crate::format::FormatArgs;
+use crate::settings::{PluginSettings, Settings};
 use crate::{screen, settings};
 
 /// Which model runs, and on what.
@@ -60,7 +61,8 @@ pub struct PluginArgs {
     pub plugins: Vec<String>,
     #[command(flatten)]
     pub format: FormatArgs,
-    /// What tool plugins from files may do, such as clock. May be given several times.
+    /// What tool plugins from files may do, such as clock; PLUGIN@GRANT for one of them, by its file's name. May be
+    /// given several times.
     #[arg(long = "grant", value_name = "GRANT")]
     pub grants: Vec<String>,
 }
@@ -155,22 +157,76 @@ impl ModelArgs {
 impl PluginArgs {
     /// Adds the plugins.
     pub fn add_to(&self, mut builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
-        let grants = self.grants.join(",").parse::<Grants>()?;
         builder = self.format.add_to(builder)?;
-        for plugin in &self.plugins {
-            builder = match plugin.as_str() {
-                "calculator" => builder.builtin_calculator(),
-                "clock" => builder.builtin_clock(),
-                "weather" => builder.builtin_weather(),
-                path => builder.tool(
-                    file_name(Path::new(path)),
-                    read(Path::new(path))?,
-                    grants.clone(),
-                ),
-            };
+        for plugin in self.files()? {
+            builder = builder.tool(plugin.name, plugin.component, plugin.grants);
         }
         Ok(builder)
     }
+
+    fn files(&self) -> anyhow::Result<Vec<PluginFile>> {
+        let settings = settings::read()?;
+        let file = |plugin: &String| {
+            if let Some(builtin) = builtin(plugin) {
+                return Ok(builtin);
+            }
+            let path = Path::new(plugin);
+            let name = file_name(path);
+            Ok(PluginFile {
+                grants: self.grants_of(&name, &settings)?,
+                component: read(path)?,
+                name,
+            })
+        };
+        self.plugins.iter().map(file).collect()
+    }
+
+    /// What `lapidary.toml` says of a plugin, and the flags over it.
+    fn grants_of(&self, name: &str, settings: &Settings) -> anyhow::Result<Grants> {
+        let told = settings.plugins.get(name);
+        let mut grants = told
+            .map(PluginSettings::grants)
+            .transpose()?
+            .unwrap_or_default();
+        for text in self.grants.iter().flat_map(|texts| texts.split(',')) {
+            let named = text
+                .split_once('@')
+                .filter(|(plugin, _)| self.names(plugin));
+            grants = match named {
+                Some((plugin, text)) if plugin == name => grants.with_text(text)?,
+                Some(_) => grants,
+                None => grants.with_text(text.trim())?,
+            };
+        }
+        Ok(grants)
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.plugins
+            .iter()
+            .any(|plugin| file_name(Path::new(plugin)) == name)
+    }
+}
+
+/// A tool plugin before it is loaded.
+struct PluginFile {
+    name: String,
+    component: Vec<u8>,
+    grants: Grants,
+}
+
+fn builtin(name: &str) -> Option<PluginFile> {
+    let (component, grants) = match name {
+        "calculator" => (lapidary_guests::TOOL_CALCULATOR, Grants::none()),
+        "clock" => (lapidary_guests::TOOL_CLOCK, Grants::clock()),
+        "weather" => (lapidary_guests::TOOL_WEATHER, Grants::none()),
+        _ => return None,
+    };
+    Some(PluginFile {
+        name: format!("tool-{name}"),
+        component: component.to_vec(),
+        grants,
+    })
 }
 
 /// Reads a file that the caller named.

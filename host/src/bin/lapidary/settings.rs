@@ -1,8 +1,10 @@
 //! `lapidary.toml`: defaults for flags that were not given.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
+use lapidary::{Grants, OnFailure, PluginLimits};
 use serde::Deserialize;
 
 /// What the file may say.
@@ -15,6 +17,33 @@ pub struct Settings {
     pub provider: Option<String>,
     /// Such as `q4` or `embed=q4,decoder=q4f16`.
     pub dtype: Option<String>,
+    /// What plugins may do, by the name of their file.
+    #[serde(default)]
+    pub plugins: BTreeMap<String, PluginSettings>,
+}
+
+/// What one plugin may do.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginSettings {
+    /// As `--grant` takes them.
+    pub grants: Vec<String>,
+    /// In place of the general limits.
+    pub limits: PluginLimits,
+    /// `fail` or `bypass`.
+    pub on_failure: OnFailure,
+}
+
+impl PluginSettings {
+    /// The grants with their limits and policy.
+    pub fn grants(&self) -> lapidary::Result<Grants> {
+        let none = Grants::none()
+            .with_limits(self.limits)
+            .with_on_failure(self.on_failure);
+        self.grants
+            .iter()
+            .try_fold(none, |all, one| all.with_text(one))
+    }
 }
 
 /// Reads `lapidary.toml` in the working directory, where there is one.
@@ -25,7 +54,10 @@ pub fn read() -> anyhow::Result<Settings> {
     }
     let text = std::fs::read_to_string(path).context("lapidary.toml cannot be read")?;
     toml::from_str(&text).map_err(|error| {
-        let detail = format!("expected model, provider or dtype: {}", error.message());
+        let detail = format!(
+            "expected model, provider, dtype or plugins: {}",
+            error.message()
+        );
         lapidary::Error::new(lapidary::ErrorKind::Invalid, "lapidary.toml", detail).into()
     })
 }

@@ -5,6 +5,7 @@ mod v0_1;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use wasmtime::component::Component;
 
 use super::exchange::{
@@ -13,7 +14,7 @@ use super::exchange::{
 };
 use super::interrupt::Interrupt;
 use super::store::Sandbox;
-use crate::chat::{ToolCall, ToolResult, ToolSpec};
+use crate::chat::{Content, Conversation, ToolCall, ToolResult, ToolSpec};
 use crate::error::Result;
 use crate::text::TokenPiece;
 
@@ -67,6 +68,34 @@ pub(super) trait ToolsAbi: Send + Sync {
     -> Result<ToolResult>;
 }
 
+/// The `agent` world.
+pub(super) trait AgentAbi: Send + Sync {
+    /// One run, in a store of its own.
+    fn run(
+        &self,
+        sandbox: &Sandbox,
+        conversation: &Conversation,
+        interrupt: &Interrupt,
+    ) -> Result<Content>;
+}
+
+/// The `logits-processor` world.
+pub(super) trait LogitsAbi: Send + Sync {
+    /// A processor, in a store of its own.
+    fn open(
+        &self,
+        sandbox: &Sandbox,
+        config: &Value,
+        interrupt: &Interrupt,
+    ) -> Result<Box<dyn LogitsSessionAbi>>;
+}
+
+/// One processed sequence.
+pub(super) trait LogitsSessionAbi: Send {
+    /// Changes the scores of the next token.
+    fn step(&mut self, sandbox: &Sandbox, last: Option<u32>, scores: &mut Vec<f32>) -> Result<()>;
+}
+
 /// The format in `component`, whose contract version was found to fit.
 pub(super) fn format(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn FormatAbi>> {
     Ok(Arc::new(v0_1::FormatV01::link(sandbox, component)?))
@@ -75,4 +104,14 @@ pub(super) fn format(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn
 /// The tools in `component`, whose contract version was found to fit and whose imports were granted.
 pub(super) fn tools(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn ToolsAbi>> {
     Ok(Arc::new(v0_1::ToolsV01::link(sandbox, component)?))
+}
+
+/// The agent in `component`, whose contract version was found to fit and whose imports were granted.
+pub(super) fn agent(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn AgentAbi>> {
+    Ok(Arc::new(v0_1::AgentV01::link(sandbox, component)?))
+}
+
+/// The processor in `component`, whose contract version was found to fit.
+pub(super) fn logits(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn LogitsAbi>> {
+    Ok(Arc::new(v0_1::LogitsV01::link(sandbox, component)?))
 }

@@ -44,6 +44,9 @@ impl Case {
         match plugin {
             Plugin::Tools(tools) => self.call(tools),
             Plugin::Format(format) => self.speak(format),
+            Plugin::Agent(_) | Plugin::Logits(_) => {
+                Err("expected a tool or a chat format, found another world".to_owned())
+            }
         }
     }
 

@@ -11,7 +11,7 @@ pub const WORLD: &str = "guest";
 const VERSION: &str = "0.1.0";
 
 /// The files of `wit`, as this command was built with them.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 7] = [
     ("types.wit", include_str!("../../../../../wit/types.wit")),
     ("format.wit", include_str!("../../../../../wit/format.wit")),
     (
@@ -19,6 +19,12 @@ const FILES: [(&str, &str); 4] = [
         include_str!("../../../../../wit/constraint.wit"),
     ),
     ("tools.wit", include_str!("../../../../../wit/tools.wit")),
+    (
+        "capabilities.wit",
+        include_str!("../../../../../wit/capabilities.wit"),
+    ),
+    ("agent.wit", include_str!("../../../../../wit/agent.wit")),
+    ("logits.wit", include_str!("../../../../../wit/logits.wit")),
 ];
 
 /// Writes the contract below `folder` and returns the folder that describes the plugin's world.

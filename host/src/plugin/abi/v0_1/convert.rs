@@ -2,7 +2,8 @@
 
 use super::wit;
 use crate::chat::{
-    Content, Conversation, MediaKind, Message, Part, Role, Thinking, ToolCall, ToolSpec, ToolTraits,
+    Content, Conversation, Media, MediaKind, Message, Part, Role, Thinking, ToolCall, ToolSpec,
+    ToolTraits,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::plugin::log::printable;
@@ -170,24 +171,79 @@ fn traits_from(from: wit::ToolTraits) -> ToolTraits {
     }
 }
 
-/// What a tool gave. Media cannot come from a guest: it has none.
+/// What a tool gave. Media cannot come from it: it has none.
 pub(super) fn content_from(from: wit::Content) -> Check<Content> {
+    content_with(from, &[])
+}
+
+/// What a guest says, its media handles looked up in those that it was given.
+pub(super) fn content_with(from: wit::Content, media: &[Media]) -> Check<Content> {
     Ok(match from {
         wit::Content::Text(text) => Content::Text(text),
         wit::Content::Structured(text) => Content::Structured(json::object(&text)?),
         wit::Content::Parts(parts) => {
-            Content::Parts(parts.into_iter().map(part_from).collect::<Check<_>>()?)
+            let parts = parts.into_iter().map(|part| part_from(part, media));
+            Content::Parts(parts.collect::<Check<_>>()?)
         }
     })
 }
 
-fn part_from(from: wit::Part) -> Check<Part> {
+fn part_from(from: wit::Part, media: &[Media]) -> Check<Part> {
     match from {
         wit::Part::Text(text) => Ok(Part::Text(text)),
-        wit::Part::Media(media) => Err(format!(
-            "expected text, found media {}; a tool has no media to refer to",
-            media.index
-        )),
+        wit::Part::Media(handle) => match media.get(handle.index as usize) {
+            Some(item) if media_kind(item.kind) == handle.kind => Ok(Part::Media(item.clone())),
+            Some(item) => Err(format!(
+                "expected media {} to be {:?}, found {:?}",
+                handle.index, item.kind, handle.kind
+            )),
+            None if media.is_empty() => Err(format!(
+                "expected text, found media {}; the plugin was given no media to refer to",
+                handle.index
+            )),
+            None => Err(format!(
+                "expected one of {} media items, found media {}",
+                media.len(),
+                handle.index
+            )),
+        },
+    }
+}
+
+/// A conversation that a guest made up, with the media that it was given.
+pub(super) fn conversation(from: Vec<wit::Message>, media: &[Media]) -> Check<Conversation> {
+    let messages = from.into_iter().map(|from| message_from(from, media));
+    Ok(Conversation {
+        messages: messages.collect::<Check<_>>()?,
+    })
+}
+
+fn message_from(from: wit::Message, media: &[Media]) -> Check<Message> {
+    let content = from.content.map(|content| content_with(content, media));
+    let calls = from.tool_calls.into_iter().map(|call| {
+        Ok(ToolCall {
+            arguments: json::object(&call.arguments)?,
+            id: call.id,
+            name: call.name,
+        })
+    });
+    Ok(Message {
+        role: role_from(from.role),
+        name: from.name,
+        content: content.transpose()?,
+        reasoning: from.reasoning,
+        tool_calls: calls.collect::<Check<_>>()?,
+        tool_call_id: from.tool_call_id,
+    })
+}
+
+fn role_from(from: wit::Role) -> Role {
+    match from {
+        wit::Role::System => Role::System,
+        wit::Role::Developer => Role::Developer,
+        wit::Role::User => Role::User,
+        wit::Role::Assistant => Role::Assistant,
+        wit::Role::Tool => Role::Tool,
     }
 }
 

@@ -1,13 +1,18 @@
 //! Contract 0.1: generated bindings and the conversions to and from `chat`.
 
+mod agent;
 mod constraint;
 mod convert;
 mod events;
 mod format;
 mod imports;
+mod inference;
+mod logits;
 mod tools;
 
+pub(in crate::plugin) use agent::AgentV01;
 pub(in crate::plugin) use format::FormatV01;
+pub(in crate::plugin) use logits::LogitsV01;
 pub(in crate::plugin) use tools::ToolsV01;
 
 /// Generated from `wit/`, world `constrained-chat-format`; a `chat-format` lacks one export.
@@ -22,7 +27,46 @@ mod tool_provider {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "tool-provider",
-        with: { "lapidary:plugin/types": super::chat_format::lapidary::plugin::types },
+        imports: { default: trappable },
+        with: {
+            "lapidary:plugin/types": super::chat_format::lapidary::plugin::types,
+            "lapidary:plugin/events": super::chat_format::lapidary::plugin::events,
+        },
+    });
+}
+
+/// Generated from `wit/`, world `agent`. Its imports are those of tools.
+#[allow(missing_docs, reason = "generated; wit/ documents every item")]
+mod agent_world {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "agent",
+        with: {
+            "lapidary:plugin/types": super::chat_format::lapidary::plugin::types,
+            "lapidary:plugin/events": super::chat_format::lapidary::plugin::events,
+            "lapidary:plugin/log": super::tool_provider::lapidary::plugin::log,
+            "lapidary:plugin/clock": super::tool_provider::lapidary::plugin::clock,
+            "lapidary:plugin/config": super::tool_provider::lapidary::plugin::config,
+            "lapidary:plugin/secrets": super::tool_provider::lapidary::plugin::secrets,
+            "lapidary:plugin/key-value": super::tool_provider::lapidary::plugin::key_value,
+            "lapidary:plugin/files": super::tool_provider::lapidary::plugin::files,
+            "lapidary:plugin/http": super::tool_provider::lapidary::plugin::http,
+            "lapidary:plugin/inference": super::tool_provider::lapidary::plugin::inference,
+        },
+    });
+}
+
+/// Generated from `wit/`, world `logits-processor`.
+#[allow(missing_docs, reason = "generated; wit/ documents every item")]
+mod logits_world {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "logits-processor",
+        imports: { default: trappable },
+        with: {
+            "lapidary:plugin/types": super::chat_format::lapidary::plugin::types,
+            "lapidary:plugin/logits.view": super::logits::View,
+        },
     });
 }
 

@@ -1,0 +1,152 @@
+//! What plugins cost: loading, instantiating, calling and holding them, measured in one run.
+//!
+//! ```text
+//! cargo bench --bench plugins
+//! ```
+//!
+//! Beside it, `host/benches/extism` measures the same work through the extism crate.
+
+use std::time::{Duration, Instant};
+
+use lapidary::{
+    Conversation, Engines, Format, Grants, Interrupt, Limits, RenderRequest, TokenPiece, ToolCall,
+    ToolPlugin,
+};
+
+const ROUNDS: usize = 2_000;
+
+fn main() -> lapidary::Result<()> {
+    let cache = std::env::temp_dir().join(format!("lapidary-bench-{}", std::process::id()));
+    let measured = measure(&cache);
+    // What is left in the temporary folder is no failure of the measurement.
+    let _ = std::fs::remove_dir_all(&cache);
+    measured
+}
+
+fn measure(cache: &std::path::Path) -> lapidary::Result<()> {
+    let engines = Engines::new(&Limits::default(), Some(cache.to_owned()))?;
+    loading(&engines)?;
+    calling(&engines)?;
+    parsing(&engines)?;
+    holding(cache)
+}
+
+fn calculator(engines: &Engines) -> lapidary::Result<ToolPlugin> {
+    let bytes = lapidary_guests::TOOL_CALCULATOR;
+    ToolPlugin::load("tool-calculator", bytes, &Grants::none(), engines)
+}
+
+/// From bytes to a plugin that told its tools: compiled, and with machine code in the cache.
+fn loading(engines: &Engines) -> lapidary::Result<()> {
+    let started = Instant::now();
+    calculator(engines)?;
+    report("first load, compiled", &mut [started.elapsed()]);
+    time("cached load, definitions read", 200, || {
+        calculator(engines).map(drop)
+    })?;
+    let format = Format::builtin(engines)?;
+    time("instantiate a chat format, open a parser", ROUNDS, || {
+        format.parser(&[], &[], &Interrupt::new()).map(drop)
+    })
+}
+
+/// Calls in an instance of their own each.
+fn calling(engines: &Engines) -> lapidary::Result<()> {
+    let tools = calculator(engines)?;
+    let call = |expression: String| ToolCall {
+        id: "1".into(),
+        name: "calculator".into(),
+        arguments: serde_json::json!({ "expression": expression }),
+    };
+    let (short, long) = (call("1".into()), call(vec!["1"; 512].join("+")));
+    for (name, call) in [
+        ("tool call, instance included", short),
+        ("tool call, 1 KB in", long),
+    ] {
+        time(name, ROUNDS, || {
+            let result = tools.call(&call, &Interrupt::new())?;
+            assert!(!result.is_error, "{result:?}");
+            Ok(())
+        })?;
+    }
+    let format = Format::builtin(engines)?;
+    let text = "word ".repeat(205);
+    let conversation = Conversation::new().system(&text).user("Hello!");
+    time("render, 1 KB in, a list of pieces out", ROUNDS, || {
+        let request = RenderRequest::new(&conversation, &[]);
+        format.render(&request, &Interrupt::new()).map(drop)
+    })
+}
+
+/// Calls into an instance that lives.
+fn parsing(engines: &Engines) -> lapidary::Result<()> {
+    let format = Format::builtin(engines)?;
+    let mut parser = format.parser(&[], &[], &Interrupt::new())?;
+    time("call that does nothing, in a live instance", ROUNDS, || {
+        parser.push(&[]).map(drop)
+    })?;
+    time("parser push, one token", 10 * ROUNDS, || {
+        parser.push(&[TokenPiece::Data(" word".into())]).map(drop)
+    })
+}
+
+/// Ten thousand parsers, each an instance with its memory, at one time.
+fn holding(cache: &std::path::Path) -> lapidary::Result<()> {
+    const COUNT: u32 = 10_000;
+    let limits = Limits {
+        plugin_instances_max: COUNT,
+        plugin_memory_bytes_max: 8 << 20,
+        ..Limits::default()
+    };
+    let engines = Engines::new(&limits, Some(cache.to_owned()))?;
+    let format = Format::builtin(&engines)?;
+    let before = resident_bytes();
+    let started = Instant::now();
+    let parsers: lapidary::Result<Vec<_>> = (0..COUNT)
+        .map(|_| format.parser(&[], &[], &Interrupt::new()))
+        .collect();
+    let (parsers, took) = (parsers?, started.elapsed());
+    if let (Some(before), Some(after)) = (before, resident_bytes()) {
+        let each = after.saturating_sub(before) / parsers.len();
+        println!(
+            "{:<44} {each} bytes resident each, {took:?} to make all",
+            "10,000 idle parsers"
+        );
+    }
+    Ok(())
+}
+
+fn resident_bytes() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
+}
+
+fn time(
+    name: &str,
+    rounds: usize,
+    mut work: impl FnMut() -> lapidary::Result<()>,
+) -> lapidary::Result<()> {
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let started = Instant::now();
+        work()?;
+        times.push(started.elapsed());
+    }
+    report(name, &mut times);
+    Ok(())
+}
+
+fn report(name: &str, times: &mut [Duration]) {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
+    println!(
+        "{name:<44} {:>9.2} us p50 {:>9.2} us p90 {:>9.2} us p99",
+        at(50),
+        at(90),
+        at(99)
+    );
+}

@@ -1,0 +1,84 @@
+//! Agents: plugins that drive the host's model.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::abi::{self, AgentAbi};
+use super::engine::Engines;
+use super::grants::Grants;
+use super::info::PluginInfo;
+use super::interrupt::Interrupt;
+use super::load::Candidate;
+use super::metrics::PluginMetrics;
+use super::store::Sandbox;
+use super::world::World;
+use crate::chat::{Content, Conversation};
+use crate::error::Result;
+
+/// A loaded agent. Clones share it; any thread may use it.
+#[derive(Clone)]
+pub struct AgentPlugin {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    abi: Arc<dyn AgentAbi>,
+    sandbox: Sandbox,
+    info: PluginInfo,
+}
+
+impl AgentPlugin {
+    /// Loads a component of the world `agent`; `name` is how errors call it. What it may use of the model is
+    /// in `grants`, and which model that is, [`Engines::provide`] says.
+    ///
+    /// # Errors
+    /// As [`ToolPlugin::load`](super::ToolPlugin::load).
+    pub fn load(name: &str, bytes: &[u8], grants: &Grants, engines: &Engines) -> Result<Self> {
+        let candidate = Candidate::read(name, bytes, engines)?;
+        Self::admit(candidate.expect(World::Agent)?, grants, engines)
+    }
+
+    pub(super) fn admit(
+        candidate: Candidate<'_>,
+        grants: &Grants,
+        engines: &Engines,
+    ) -> Result<Self> {
+        let (sandbox, component) = candidate.admit(grants, engines)?;
+        let inner = Inner {
+            abi: abi::agent(&sandbox, &component)?,
+            sandbox,
+            info: candidate.info,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// What can be told of its bytes.
+    pub fn info(&self) -> &PluginInfo {
+        &self.inner.info
+    }
+
+    /// What it did and cost since it was loaded.
+    pub fn metrics(&self) -> PluginMetrics {
+        self.inner.sandbox.metrics()
+    }
+
+    /// Lets it do what the conversation asks for, in an instance of its own.
+    ///
+    /// # Errors
+    /// `Invalid` and `Unsupported` as the plugin says, `Plugin` when it breaks, `Limit("plugin_calls_max")`,
+    /// `Cancelled`.
+    pub fn run(&self, conversation: &Conversation, interrupt: &Interrupt) -> Result<Content> {
+        let sandbox = &self.inner.sandbox;
+        sandbox.guarded(|| self.inner.abi.run(sandbox, conversation, interrupt))
+    }
+}
+
+impl fmt::Debug for AgentPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentPlugin")
+            .field("info", self.info())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! What grants open: the things behind the imports, one set for each plugin.
+
+mod files;
+#[cfg(feature = "http")]
+mod http;
+mod key_value;
+mod meter;
+#[cfg(feature = "http")]
+mod reach;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use self::files::Folders;
+#[cfg(feature = "http")]
+use self::http::Client;
+#[cfg(feature = "http")]
+pub(super) use self::http::HttpRequest;
+pub(super) use self::key_value::KeyValue;
+pub(super) use self::meter::Meter;
+use super::engine::Engines;
+use super::grants::{Grant, Grants};
+use super::subject;
+use crate::error::{Error, Result};
+
+/// Everything that one plugin may use.
+pub(super) struct Capabilities {
+    pub config: BTreeMap<String, String>,
+    pub secrets: BTreeMap<String, String>,
+    pub folders: Folders,
+    pub key_value: Arc<KeyValue>,
+    pub meter: Meter,
+    #[cfg(feature = "http")]
+    pub http: Client,
+}
+
+impl Capabilities {
+    /// Opens what `grants` name for the plugin called `name`.
+    pub(super) fn open(name: &str, grants: &Grants, engines: &Engines) -> Result<Self> {
+        let limits = engines.limits();
+        let named = |reason| Error::invalid(subject(name), reason);
+        let key_value = match grants.has(Grant::KeyValue) {
+            true => engines.key_value(name, grants.key_value.as_deref())?,
+            false => Arc::default(),
+        };
+        #[cfg(not(feature = "http"))]
+        if grants.has(Grant::Http) {
+            let reason =
+                "is granted http, which this build leaves out; build with the feature http";
+            return Err(Error::unsupported(subject(name), reason));
+        }
+        Ok(Self {
+            config: grants.config.clone(),
+            secrets: grants.secrets.clone(),
+            folders: Folders::open(&grants.folders, limits.file_bytes_max).map_err(named)?,
+            key_value,
+            meter: Meter::new(grants.inference.clone()),
+            #[cfg(feature = "http")]
+            http: Client::new(&grants.hosts, limits).map_err(named)?,
+        })
+    }
+
+    /// `text` without this plugin's secrets.
+    pub(super) fn redacted(&self, text: String) -> String {
+        let secrets = self.secrets.iter().filter(|(_, value)| !value.is_empty());
+        secrets.fold(text, |text, (name, value)| {
+            text.replace(value.as_str(), &format!("[secret {name}]"))
+        })
+    }
+}
+
+/// Why a plugin did not get what it asked a capability for. It is told, and may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub kind: RefusalKind,
+    /// Stable and dotted: `files.outside`.
+    pub code: &'static str,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefusalKind {
+    Invalid,
+    Denied,
+    Limit,
+    Cancelled,
+    Unavailable,
+}
+
+impl Refusal {
+    pub(super) fn new(kind: RefusalKind, code: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            kind,
+            code,
+            message,
+        }
+    }
+
+    fn denied(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(RefusalKind::Denied, code, message)
+    }
+
+    fn limit(code: &'static str, field: &str, max: impl std::fmt::Display) -> Self {
+        let message = format!("expected at most {max}, found more ({field})");
+        Self::new(RefusalKind::Limit, code, message)
+    }
+}

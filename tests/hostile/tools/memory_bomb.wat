@@ -1,0 +1,5 @@
+;; Grows without end.
+(func $call (export "lapidary:plugin/tools@0.1.0#call")
+  (param i32 i32 i32 i32 i32 i32) (result i32)
+  (loop $forever (drop (memory.grow (i32.const 1))) (br $forever))
+  (unreachable))

@@ -1,0 +1,4 @@
+;; Panics.
+(func $call (export "lapidary:plugin/tools@0.1.0#call")
+  (param i32 i32 i32 i32 i32 i32) (result i32)
+  (unreachable))
