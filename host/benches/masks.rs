@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The vocabulary is made up: the embedded model's 2,048 tokens, and words of random syllables in four scripts.
-//! What comes next is chosen among the allowed tokens by chance.
+//! What comes next is chosen among the allowed tokens by chance, control tokens often enough to get on. The time
+//! of each mask is the best of three runs over the same tokens, so that what else the machine does counts less.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -15,12 +16,15 @@ use serde_json::{Value, json};
 
 const VOCAB_SIZE: usize = 262_144;
 const TOKENS: usize = 4_000;
+const RUNS: usize = 3;
+/// A control token, such as the end of a string, is taken every so often where one may come.
+const CONTROL_EVERY: usize = 12;
 
 /// As Gemma 4's format writes them: calls with nested arguments, any call at all, and a JSON answer.
 const GRAMMARS: [(&str, &str); 4] = [
     (
         "strict call",
-        r#"start: (<|tool_call> call <tool_call|>)+ (<turn|> | <|tool_response>)
+        r#"start: (<|tool_call> call <tool_call|>)+
 call: "call:book{" "city:" text ",guests:" INT (",note:" text)? ",when:{" "day:" DAY (",time:" text)? "}" "}"
 text: <|"|> T? <|"|>
 T: /(?s:.{1,60})/
@@ -30,7 +34,7 @@ DAY: /[0-9]{4}-[0-9]{2}-[0-9]{2}/
     ),
     (
         "any call",
-        r#"start: (<|tool_call> "call:" NAME object <tool_call|>)+ (<turn|> | <|tool_response>)
+        r#"start: (<|tool_call> "call:" NAME object <tool_call|>)+
 object: "{" (pair ("," pair)*)? "}"
 pair: KEY ":" value
 value: <|"|> TEXT? <|"|> | NUMBER | "true" | "false" | "null" | object | "[" (value ("," value)*)? "]"
@@ -42,13 +46,13 @@ NUMBER: /-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?/
     ),
     (
         "JSON answer",
-        r#"start: answer <turn|>
+        r#"start: (answer <turn|>)+
 answer: %json {"type":"array","minItems":40,"items":{"type":"object","properties":{"name":{"type":"string","maxLength":40},"age":{"type":"integer"},"tags":{"type":"array","items":{"type":"string"},"maxItems":3},"kind":{"enum":["a","b"]}},"required":["name","age","kind"],"additionalProperties":false},"x-guidance":{"whitespace_pattern":"[ \\n]{1,40}"}}
 "#,
     ),
     (
         "any text",
-        r#"start: TEXT <turn|>
+        r#"start: (TEXT <turn|>)+
 TEXT: /(?s:.+)/
 "#,
     ),
@@ -69,40 +73,45 @@ fn main() -> lapidary::Result<()> {
 }
 
 fn measure(name: &str, lark: &str, tokenizer: &Tokenizer) -> lapidary::Result<()> {
+    let (start, mut best) = run(lark, tokenizer)?;
+    for _ in 1..RUNS {
+        let (_, times) = run(lark, tokenizer)?;
+        for (best, time) in best.iter_mut().zip(times) {
+            *best = time.min(*best);
+        }
+    }
+    report(name, start, &mut best);
+    Ok(())
+}
+
+/// How long the grammar took to be ready, and each mask.
+fn run(lark: &str, tokenizer: &Tokenizer) -> lapidary::Result<(Duration, Vec<Duration>)> {
     let limits = Limits {
         constraint_compile_ms_max: 60_000,
         ..Limits::default()
     };
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let (mut times, mut starts) = (Vec::new(), Vec::new());
-    let stops: Vec<u32> = ["<turn|>", "<|tool_response>"]
-        .iter()
-        .filter_map(|stop| tokenizer.control_id(stop))
-        .collect();
     let started = Instant::now();
     let mut probe = GrammarProbe::new(lark, tokenizer, &limits)?;
-    starts.push(started.elapsed());
-    while times.len() < TOKENS {
+    let start = started.elapsed();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut times = Vec::with_capacity(TOKENS);
+    for _ in 0..TOKENS {
         let allowed = probe.allowed()?;
         times.push(probe.mask_time());
-        let control = allowed
-            .iter()
-            .filter(|id| tokenizer.control_spelling(**id).is_some());
-        let control: Vec<u32> = control.copied().collect();
-        let from = if control.is_empty() || random.below(12) > 0 {
-            &allowed
-        } else {
-            &control
-        };
-        let id = from[random.below(from.len())];
-        if stops.contains(&id) {
-            probe = GrammarProbe::new(lark, tokenizer, &limits)?;
-            continue;
-        }
-        probe.take(id);
+        probe.take(choice(&allowed, tokenizer, &mut random));
     }
-    report(name, starts[0], &mut times);
-    Ok(())
+    Ok((start, times))
+}
+
+fn choice(allowed: &[u32], tokenizer: &Tokenizer, random: &mut Random) -> u32 {
+    if random.below(CONTROL_EVERY) == 0 {
+        let is_control = |id: &&u32| tokenizer.control_spelling(**id).is_some();
+        let control: Vec<u32> = allowed.iter().filter(is_control).copied().collect();
+        if !control.is_empty() {
+            return control[random.below(control.len())];
+        }
+    }
+    allowed[random.below(allowed.len())]
 }
 
 fn report(name: &str, start: Duration, times: &mut [Duration]) {
