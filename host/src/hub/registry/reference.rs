@@ -30,6 +30,15 @@ impl FromStr for Reference {
     }
 }
 
+fn is_part(part: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bounds = part.bytes().next().zip(part.bytes().next_back());
+    bounds.is_some_and(|(first, last)| is_name(first) && is_name(last))
+        && part
+            .bytes()
+            .all(|byte| is_name(byte) || b"._-".contains(&byte))
+}
+
 fn parse(text: &str) -> Option<Reference> {
     let (text, digest) = match text.split_once('@') {
         Some((text, digest)) => (text, Some(digest.to_owned())),
@@ -38,12 +47,6 @@ fn parse(text: &str) -> Option<Reference> {
     let (registry, path) = text.split_once('/')?;
     let is_host = registry == "localhost" || registry.contains(['.', ':']);
     let (repository, tag) = path.split_once(':').unwrap_or((path, "latest"));
-    let is_part = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
-            })
-    };
     let is_tag = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let is_hex = |digest: &String| {
         let hex = digest.strip_prefix("sha256:");
