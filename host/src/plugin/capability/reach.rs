@@ -46,8 +46,7 @@ impl Allowed {
             Some(_) => Ok(()),
             None => {
                 let message = format!(
-                    "{uri}: is not among the granted hosts: {}; pass --grant http:HOST",
-                    self
+                    "{uri}: is not among the granted hosts: {self}; pass --grant http:HOST"
                 );
                 Err(Refusal::denied("http.host", message))
             }
