@@ -107,7 +107,9 @@ INTENTS = (
             "What is the date today?", "Can you tell me the time, please?"),
            "the time", "It is {moment}."),
 )
-PLAIN_NAME_SHARE = 0.7
+# Shares of names that say something, (trained, held out): training has more of the hard ones.
+PLAIN_NAME_SHARE = (0.55, 0.7)
+PLAIN_KEY_SHARE = (0.76, 0.88)
 CONDITIONS = "sunny cloudy rainy snowy windy foggy stormy clear dry wet".split()
 UNITS = "miles kilometres metres feet inches pounds kilos grams litres gallons hours minutes days".split()
 ROOMS = "kitchen bedroom bathroom hall garage office garden library".split()
@@ -163,12 +165,12 @@ def invented_name(rng: random.Random, held: bool) -> str:
 
 def draw_tool(rng: random.Random, intent: Intent, held: bool) -> tuple[Tool, list[str]]:
     """A declaration of an intent, and the parameter names in slot order."""
-    plain = rng.random() < PLAIN_NAME_SHARE
+    plain = rng.random() < PLAIN_NAME_SHARE[held]
     name = rng.choice(intent.names.split()) if plain else invented_name(rng, held)
     parameters, keys = {}, []
     for options, description, kind, values in intent.slots:
         # A name that says nothing needs its description, or nobody could tell what it is for.
-        plain_key = rng.random() < 0.88
+        plain_key = rng.random() < PLAIN_KEY_SHARE[held]
         key = rng.choice(options.split()) if plain_key else words.made_up(rng, held)
         if key in parameters:
             key = f"{key}_2"

@@ -8,6 +8,8 @@ import intents
 from intents import INTENTS, Intent
 from render import Builder, Tool
 
+# Two requests in one message, (trained, held out).
+PAIR_SHARE = (0.35, 0.25)
 NO_TOOL = "Sorry, I have no tool for that."
 
 
@@ -96,7 +98,7 @@ def system_text(rng: random.Random) -> str:
 
 def tool_call(rng: random.Random, held: bool, level: int) -> Builder:
     """One or two calls, results, an answer; a fifth of the results are errors."""
-    count = 2 if level > 0 and rng.random() < 0.25 else 1
+    count = 2 if level > 0 and rng.random() < PAIR_SHARE[held] else 1
     shipped = rng.random() < 0.28
     requests = draw_requests(rng, held, count, shipped)
     used = [request.intent for request in requests]
