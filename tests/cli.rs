@@ -21,6 +21,8 @@ mod hostile;
 #[allow(dead_code, reason = "the library's tests use the rest")]
 #[path = "it/hub.rs"]
 mod hub;
+#[path = "cli/record.rs"]
+mod record;
 #[path = "cli/registry.rs"]
 mod registry;
 #[path = "cli/share.rs"]

@@ -39,6 +39,7 @@
 //! | keep them in a registry (feature `hub`) | `Artefact`, `push`, `pull` |
 //! | add tools | [`RuntimeBuilder::tool`], [`Grants`] |
 //! | replace the chat format | [`RuntimeBuilder::format`] |
+//! | record what plugins did, and do it again | [`Engines::record`], [`Plugin::replay`] |
 //! | bound everything | [`Limits`] |
 //! | choose CPU, CUDA or CoreML | [`Providers`] |
 //! | handle a failure | [`Error`], [`ErrorKind`] |

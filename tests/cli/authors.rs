@@ -168,6 +168,8 @@ fn a_case_that_fails_is_shown() {
 #[test]
 fn mistakes_in_a_folder_are_named() {
     let folder = folder().join("mistaken");
+    // Of an earlier run.
+    drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder).unwrap();
     let path = folder.to_str().unwrap();
     refused(&run(&["build", path]), 1, "`lapidary plugin new` makes one");

@@ -21,6 +21,7 @@ mod parser;
 mod prefill;
 mod probe;
 mod published;
+mod record;
 mod reload;
 mod sampling;
 mod support;

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::conversation::{Content, Conversation, Media, MediaKind, Message, Part, Role};
@@ -46,6 +47,17 @@ impl Conversation {
     }
 }
 
+impl Content {
+    /// The content as [`Conversation::from_json`] reads it: a text, a list of parts, or an object.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Structured(value) => value.clone(),
+            Self::Parts(parts) => parts.iter().map(part_json).collect(),
+        }
+    }
+}
+
 impl ToolSpec {
     /// Reads `{"type":"function","function":{…}}`, or the inner object alone.
     ///
@@ -64,9 +76,32 @@ impl ToolSpec {
                 .cloned()
                 .unwrap_or_else(|| json!({})),
             response: function.get("response").cloned(),
-            traits: ToolTraits::default(),
+            traits: function
+                .get("traits")
+                .map_or_else(ToolTraits::default, traits),
         })
     }
+
+    /// The tool as [`ToolSpec::from_json`] reads it.
+    pub fn to_json(&self) -> Value {
+        let mut function = json!({
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        });
+        if let Some(response) = &self.response {
+            function["response"] = response.clone();
+        }
+        if self.traits != ToolTraits::default() {
+            function["traits"] = json!(self.traits);
+        }
+        json!({"type": "function", "function": function})
+    }
+}
+
+/// What a host of ours wrote; others say nothing of it.
+fn traits(value: &Value) -> ToolTraits {
+    ToolTraits::deserialize(value).unwrap_or_default()
 }
 
 fn invalid(at: &str, detail: impl Into<String>) -> Error {
@@ -258,7 +293,10 @@ fn message_json(message: &Message) -> Value {
     fields.insert("role".into(), json!(role_name(message.role)));
     fields.insert(
         "content".into(),
-        message.content.as_ref().map_or(Value::Null, content_value),
+        message
+            .content
+            .as_ref()
+            .map_or(Value::Null, Content::to_json),
     );
     let mut put = |key: &str, value: &Option<String>| {
         if let Some(text) = value {
@@ -284,14 +322,6 @@ fn role_name(role: Role) -> &'static str {
         Role::User => "user",
         Role::Assistant => "assistant",
         Role::Tool => "tool",
-    }
-}
-
-fn content_value(content: &Content) -> Value {
-    match content {
-        Content::Text(text) => json!(text),
-        Content::Structured(value) => value.clone(),
-        Content::Parts(parts) => parts.iter().map(part_json).collect(),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conversation::Content;
 
 /// What a host should know before it runs a tool. All `false` when the tool does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ToolTraits {
     /// Changes nothing.
     pub read_only: bool,
@@ -67,7 +68,7 @@ pub struct ToolSpec {
 }
 
 /// A call that the model made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// Unique in the conversation.
     pub id: String,

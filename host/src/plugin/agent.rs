@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::abi::{self, AgentAbi};
 use super::engine::Engines;
 use super::grants::Grants;
@@ -10,7 +12,9 @@ use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
+use super::record;
 use super::store::Sandbox;
+use super::tape::Tape;
 use super::world::World;
 use crate::chat::{Content, Conversation};
 use crate::error::Result;
@@ -71,7 +75,21 @@ impl AgentPlugin {
     /// `Cancelled`.
     pub fn run(&self, conversation: &Conversation, interrupt: &Interrupt) -> Result<Content> {
         let sandbox = &self.inner.sandbox;
-        sandbox.guarded(|| self.inner.abi.run(sandbox, conversation, interrupt))
+        sandbox.guarded(|| {
+            let ask = |sandbox: &Sandbox| self.inner.abi.run(sandbox, conversation, interrupt);
+            sandbox.recorded(|| record::run(conversation), ask, record::content)
+        })
+    }
+
+    /// Makes a recorded run again.
+    pub(super) fn replay(&self, conversation: &Conversation, tape: &Tape) -> Result<Value> {
+        let sandbox = self.inner.sandbox.on_tape(tape);
+        let done = self
+            .inner
+            .abi
+            .run(&sandbox, conversation, &Interrupt::new());
+        let outcome = done.as_ref().map(record::content);
+        Ok(sandbox.line(record::run(conversation), tape, outcome))
     }
 }
 

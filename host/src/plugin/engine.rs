@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::Value;
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::cache::Cache;
 use super::capability::KeyValue;
 use super::inference::Inference;
+use super::record::Recorder;
 use super::world::World;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -40,6 +42,7 @@ struct Inner {
     /// By plugin: a new version goes on where the old one stopped.
     key_values: Mutex<BTreeMap<String, Arc<KeyValue>>>,
     model: OnceLock<Weak<dyn Inference>>,
+    recorder: OnceLock<Recorder>,
 }
 
 impl Engines {
@@ -63,6 +66,7 @@ impl Engines {
             ticker,
             key_values: Mutex::default(),
             model: OnceLock::new(),
+            recorder: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -78,6 +82,20 @@ impl Engines {
     pub fn provide(&self, model: &Arc<dyn Inference>) {
         // A second model is not an error: several hosts may share engines, and the first answers.
         let _ = self.inner.model.set(Arc::downgrade(model));
+    }
+
+    /// Gives `take` a line, a JSON object, of each tool call, prompt, parsed output and agent's run from now on. The
+    /// first one stays. [`Plugin::replay`](super::Plugin::replay) does it again.
+    ///
+    /// A line has `plugin`, its name; `call`, `render`, `parse` or `run`, what it was asked; `host`, what it asked
+    /// the host and was told; and `outcome`, or in it `error`. Secrets are blanked, media have no bytes.
+    pub fn record(&self, take: impl Fn(Value) + Send + Sync + 'static) {
+        // As with models, the first stays.
+        let _ = self.inner.recorder.set(Arc::new(take));
+    }
+
+    pub(super) fn recorder(&self) -> Option<&Recorder> {
+        self.inner.recorder.get()
     }
 
     pub(super) fn model(&self) -> Option<Arc<dyn Inference>> {

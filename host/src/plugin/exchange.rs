@@ -1,6 +1,7 @@
 //! What goes to a format and comes back, independent of the contract's version.
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::chat::{Conversation, PromptStyle, ResponseFormat, Thinking, ToolChoice, ToolSpec};
 use crate::text::TokenPiece;
@@ -55,7 +56,8 @@ impl<'a> RenderRequest<'a> {
 }
 
 /// A stretch of prompt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Piece {
     /// Written by the format: control tokens and the plain text around them.
     Control(String),
@@ -149,8 +151,35 @@ pub enum ParsedEvent {
     },
 }
 
+impl ParsedEvent {
+    /// `{"type":"text","text":…}` and its like.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Text(text) => json!({"type": "text", "text": text}),
+            Self::Thought(text) => json!({"type": "thought", "text": text}),
+            Self::CallStart { index, name } => {
+                json!({"type": "call-start", "index": index, "name": name})
+            }
+            Self::CallDelta { index, json } => {
+                json!({"type": "call-delta", "index": index, "json_delta": json})
+            }
+            Self::CallEnd {
+                index,
+                name,
+                arguments,
+            } => {
+                json!({"type": "tool-call", "index": index, "name": name, "arguments": arguments})
+            }
+            Self::Malformed { raw, code, message } => {
+                json!({"type": "malformed", "raw": raw, "code": code, "message": message})
+            }
+        }
+    }
+}
+
 /// Why the output of one generation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StopReason {
     /// The model closed its turn.
     EndOfTurn,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::abi::{self, FormatAbi, ParserAbi};
 use super::engine::Engines;
@@ -16,10 +16,12 @@ use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
+use super::record::{self, Parse, Rendering};
 use super::store::Sandbox;
+use super::tape::Tape;
 use super::world::World;
 use crate::chat::ToolSpec;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::text::TokenPiece;
 
 /// A loaded chat format. Clones share it; any thread may use it.
@@ -113,9 +115,9 @@ impl Format {
             extra: extra.as_deref().or(request.extra),
             ..*request
         };
-        self.inner
-            .abi
-            .render(&self.inner.sandbox, &request, interrupt)
+        let ask = |sandbox: &Sandbox| self.inner.abi.render(sandbox, &request, interrupt);
+        let sandbox = &self.inner.sandbox;
+        sandbox.recorded(|| record::render(&request), ask, record::rendered)
     }
 
     /// A parser of one generation, in an instance of its own.
@@ -134,14 +136,46 @@ impl Format {
             .inner
             .abi
             .open(&self.inner.sandbox, prefix, tools, interrupt)?;
+        let is_recorded = self.inner.sandbox.engines().recorder().is_some();
+        let notes = is_recorded.then(|| Notes::new(prefix, tools));
         Ok(Parser {
             sandbox: self.inner.sandbox.clone(),
             abi: Some(abi),
+            notes,
         })
     }
 }
 
 impl Format {
+    /// Renders a recorded request again.
+    pub(super) fn replay_render(&self, request: &Value, tape: &Tape) -> Result<Value> {
+        let rendering = Rendering::read(request)?;
+        let (request, sandbox) = (rendering.request(), &self.inner.sandbox);
+        let done = self.inner.abi.render(sandbox, &request, &Interrupt::new());
+        let outcome = done.as_ref().map(record::rendered);
+        Ok(sandbox.line(record::render(&request), tape, outcome))
+    }
+
+    /// Parses a recorded generation again.
+    pub(super) fn replay_parse(&self, parse: &Parse, tape: &Tape) -> Result<Value> {
+        let tools = parse.specs()?;
+        let done = self.parse(parse, &tools);
+        let outcome = done.as_ref().map(|events| record::events(events));
+        Ok(self.inner.sandbox.line(parse.request(), tape, outcome))
+    }
+
+    fn parse(&self, parse: &Parse, tools: &[ToolSpec]) -> Result<Vec<ParsedEvent>> {
+        let mut parser = self.parser(&parse.prefix, tools, &Interrupt::new())?;
+        let mut events = Vec::new();
+        for pieces in &parse.pushes {
+            events.extend(parser.push(pieces)?);
+        }
+        if let Some(reason) = parse.reason {
+            events.extend(parser.finish(reason)?);
+        }
+        Ok(events)
+    }
+
     /// What a generation may be; `None` from a format that does not say.
     ///
     /// # Errors
@@ -176,6 +210,23 @@ impl fmt::Debug for Format {
 pub struct Parser {
     sandbox: Sandbox,
     abi: Option<Box<dyn ParserAbi>>,
+    /// Only while somebody records.
+    notes: Option<Notes>,
+}
+
+/// What a parser read and said so far.
+struct Notes {
+    parse: Parse,
+    events: Vec<ParsedEvent>,
+}
+
+impl Notes {
+    fn new(prefix: &[TokenPiece], tools: &[ToolSpec]) -> Self {
+        Self {
+            parse: Parse::new(prefix, tools),
+            events: Vec::new(),
+        }
+    }
 }
 
 impl Parser {
@@ -184,6 +235,9 @@ impl Parser {
     /// # Errors
     /// `Plugin` when the format breaks, now or before; `Cancelled`.
     pub fn push(&mut self, pieces: &[TokenPiece]) -> Result<Vec<ParsedEvent>> {
+        if let Some(notes) = &mut self.notes {
+            notes.parse.pushes.push(pieces.to_vec());
+        }
         self.with(|abi, sandbox| abi.push(sandbox, pieces))
     }
 
@@ -192,25 +246,46 @@ impl Parser {
     /// # Errors
     /// As [`Parser::push`].
     pub fn finish(&mut self, reason: StopReason) -> Result<Vec<ParsedEvent>> {
+        if let Some(notes) = &mut self.notes {
+            notes.parse.reason = Some(reason);
+        }
         let events = self.with(|abi, sandbox| abi.finish(sandbox, reason));
         self.abi = None;
+        self.tell(None);
         events
     }
 
     /// Calls the guest, and drops it with everything it holds when it fails.
-    fn with<T>(
+    fn with(
         &mut self,
-        call: impl FnOnce(&mut dyn ParserAbi, &Sandbox) -> Result<T>,
-    ) -> Result<T> {
+        call: impl FnOnce(&mut dyn ParserAbi, &Sandbox) -> Result<Vec<ParsedEvent>>,
+    ) -> Result<Vec<ParsedEvent>> {
         let Some(abi) = self.abi.as_deref_mut() else {
             let detail = "expected a running parser, found one that ended; open another one";
             return Err(self.sandbox.fault(detail));
         };
         let outcome = call(abi, &self.sandbox);
-        if outcome.is_err() {
-            self.abi = None;
+        match (&outcome, &mut self.notes) {
+            (Ok(events), Some(notes)) => notes.events.extend_from_slice(events),
+            (Ok(_), None) => {}
+            (Err(error), _) => {
+                self.abi = None;
+                self.tell(Some(error));
+            }
         }
         outcome
+    }
+
+    /// Tells the recorder of a parser that ended.
+    fn tell(&mut self, error: Option<&Error>) {
+        let recorder = self.sandbox.engines().recorder();
+        if let (Some(notes), Some(recorder)) = (self.notes.take(), recorder) {
+            let outcome = error.map_or_else(|| Ok(record::events(&notes.events)), Err);
+            let line = self
+                .sandbox
+                .line(notes.parse.request(), &Tape::blank(), outcome);
+            recorder(line);
+        }
     }
 }
 

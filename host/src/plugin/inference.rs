@@ -1,5 +1,7 @@
 //! The host's model, as plugins may use it.
 
+use serde::{Deserialize, Serialize};
+
 use super::exchange::StopReason;
 use super::interrupt::Interrupt;
 use crate::chat::{Conversation, Thinking};
@@ -30,7 +32,7 @@ pub struct InferenceRequest {
 }
 
 /// What the model answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceReply {
     /// The answer.
     pub text: String,

@@ -28,9 +28,11 @@ mod load;
 mod log;
 mod logits;
 mod metrics;
+mod record;
 mod shape;
 mod signature;
 mod store;
+mod tape;
 mod tools;
 mod world;
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::bounds::{Allowance, Bounds, Stop};
@@ -15,6 +16,7 @@ use super::interrupt::Interrupt;
 use super::log::{LogBuffer, printable};
 use super::metrics::{Counters, PluginMetrics, Used};
 use super::subject;
+use super::tape::{OffTape, Tape};
 use super::world::World;
 use crate::chat::Media;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +25,8 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub(super) struct Sandbox {
     shared: Arc<Shared>,
+    /// On which calls of the host go; none while nobody records.
+    tape: Option<Tape>,
 }
 
 pub(super) struct Shared {
@@ -49,6 +53,7 @@ pub(super) struct State {
     pub media: Vec<Media>,
     /// The scores of the step that runs, for logits processors.
     pub scores: Vec<f32>,
+    pub tape: Option<Tape>,
 }
 
 impl Sandbox {
@@ -71,8 +76,18 @@ impl Sandbox {
             counters: Counters::default(),
             health: Health::default(),
         };
-        let shared = Arc::new(shared);
-        Self { shared }
+        Self {
+            shared: Arc::new(shared),
+            tape: None,
+        }
+    }
+
+    /// The same, its calls of the host on `tape`.
+    pub(super) fn on_tape(&self, tape: &Tape) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            tape: Some(tape.clone()),
+        }
     }
 
     /// A fresh store, with nothing in it yet.
@@ -87,6 +102,7 @@ impl Sandbox {
             shared: Arc::clone(&self.shared),
             media: Vec::new(),
             scores: Vec::new(),
+            tape: self.tape.clone(),
         };
         let mut store = Store::new(self.shared.engines.of(self.shared.world), state);
         store.limiter(|state| &mut state.bounds);
@@ -196,6 +212,18 @@ impl Sandbox {
         subject(&self.shared.name)
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    pub(super) fn engines(&self) -> &Engines {
+        &self.shared.engines
+    }
+
+    pub(super) fn without_secrets(&self, value: Value) -> Value {
+        self.shared.capabilities.without_secrets(value)
+    }
+
     pub(super) fn on_failure(&self) -> OnFailure {
         self.shared.on_failure
     }
@@ -234,6 +262,9 @@ impl Sandbox {
 
     /// What wasmtime refused without a type of its own.
     fn refusal(&self, error: &wasmtime::Error) -> String {
+        if let Some(off) = error.downcast_ref::<OffTape>() {
+            return off.to_string();
+        }
         let cause = error.root_cause().to_string();
         // Tested by the hostile suite, in case wasmtime changes its words.
         if cause.starts_with("too much data is being copied") {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::abi::{self, ToolsAbi};
 use super::engine::Engines;
 use super::grants::{Grants, OnFailure};
@@ -11,7 +13,9 @@ use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
+use super::record;
 use super::store::Sandbox;
+use super::tape::Tape;
 use super::world::World;
 use crate::chat::{Content, ToolCall, ToolResult, ToolSpec};
 use crate::error::{Error, ErrorKind, Result};
@@ -80,17 +84,34 @@ impl ToolPlugin {
     /// says, `Plugin` when it breaks, `Cancelled`.
     pub fn call(&self, call: &ToolCall, interrupt: &Interrupt) -> Result<ToolResult> {
         let sandbox = &self.inner.sandbox;
-        if !self.specs().iter().any(|spec| spec.name == call.name) {
-            let detail = format!("has no tool \"{}\"", call.name);
-            return Err(Error::unsupported(sandbox.subject(), detail));
-        }
+        self.check_name(call)?;
         let started = Instant::now();
-        let outcome = sandbox.guarded(|| self.inner.abi.call(sandbox, call, interrupt));
-        record(&sandbox.subject(), call, started, &outcome);
+        let outcome = sandbox.guarded(|| {
+            let ask = |sandbox: &Sandbox| self.inner.abi.call(sandbox, call, interrupt);
+            sandbox.recorded(|| record::call(call), ask, record::result)
+        });
+        log(&sandbox.subject(), call, started, &outcome);
         match outcome {
             Err(error) if self.is_bypassed(&error) => Ok(unavailable(call)),
             outcome => outcome,
         }
+    }
+
+    fn check_name(&self, call: &ToolCall) -> Result<()> {
+        if self.specs().iter().any(|spec| spec.name == call.name) {
+            return Ok(());
+        }
+        let detail = format!("has no tool \"{}\"", call.name);
+        Err(Error::unsupported(self.inner.sandbox.subject(), detail))
+    }
+
+    /// Makes a recorded call again.
+    pub(super) fn replay(&self, call: ToolCall, tape: &Tape) -> Result<Value> {
+        let sandbox = self.inner.sandbox.on_tape(tape);
+        let ask = || self.inner.abi.call(&sandbox, &call, &Interrupt::new());
+        let done = self.check_name(&call).and_then(|()| ask());
+        let outcome = done.as_ref().map(record::result);
+        Ok(sandbox.line(record::call(&call), tape, outcome))
     }
 
     /// What it did and cost since it was loaded.
@@ -106,7 +127,7 @@ impl ToolPlugin {
 
 /// One line for each call in the operator's log. Arguments and results may hold what is nobody's business:
 /// only names and sizes are told.
-fn record(subject: &str, call: &ToolCall, started: Instant, outcome: &Result<ToolResult>) {
+fn log(subject: &str, call: &ToolCall, started: Instant, outcome: &Result<ToolResult>) {
     let arguments = call.arguments.as_object();
     let names: Vec<&str> = arguments
         .into_iter()

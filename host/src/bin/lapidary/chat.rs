@@ -131,8 +131,14 @@ fn video(path: &Path, view: VideoView) -> anyhow::Result<Media> {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    run_watched(args, |_| ())
+}
+
+/// Runs it on a runtime that somebody watches.
+pub fn run_watched(args: Args, watch: impl FnOnce(&Runtime)) -> anyhow::Result<ExitCode> {
     let builder = args.plugins.add_to(args.model.builder()?)?;
     let runtime = builder.build()?;
+    watch(&runtime);
     let prompt = match args.prompt {
         Some(prompt) => prompt,
         None if std::io::stdin().is_terminal() => return repl::run(&runtime, args.ask),

@@ -78,7 +78,7 @@ fn main() -> ExitCode {
         Command::Features(args) => features::run(&args),
         Command::Fetch(args) => fetch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
-        Command::Plugin(args) => plugin::run(&args),
+        Command::Plugin(args) => plugin::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(&args),
     };

@@ -102,29 +102,6 @@ fn summary(events: &[ParsedEvent]) -> Value {
         "content": content,
         "tool_calls": calls,
         "malformed": malformed,
-        "events": events.iter().map(event_json).collect::<Vec<_>>(),
+        "events": events.iter().map(ParsedEvent::to_json).collect::<Vec<_>>(),
     })
-}
-
-fn event_json(event: &ParsedEvent) -> Value {
-    match event {
-        ParsedEvent::Text(text) => json!({"type": "text", "text": text}),
-        ParsedEvent::Thought(text) => json!({"type": "thought", "text": text}),
-        ParsedEvent::CallStart { index, name } => {
-            json!({"type": "call-start", "index": index, "name": name})
-        }
-        ParsedEvent::CallDelta { index, json } => {
-            json!({"type": "call-delta", "index": index, "json_delta": json})
-        }
-        ParsedEvent::CallEnd {
-            index,
-            name,
-            arguments,
-        } => {
-            json!({"type": "tool-call", "index": index, "name": name, "arguments": arguments})
-        }
-        ParsedEvent::Malformed { raw, code, message } => {
-            json!({"type": "malformed", "raw": raw, "code": code, "message": message})
-        }
-    }
 }

@@ -153,8 +153,7 @@ pub fn render(
         .iter()
         .map(|piece| text_of(piece, &placeholders))
         .collect();
-    let pieces: Vec<Value> = rendered.pieces.iter().map(piece_json).collect();
-    let mut result = json!({"text": text, "pieces": pieces});
+    let mut result = json!({"text": text, "pieces": rendered.pieces});
     if let Some(tokenizer) = tokenizer {
         let segments: Vec<Segment<'_>> = rendered
             .pieces
@@ -186,13 +185,5 @@ fn segment<'a>(piece: &'a Piece, placeholders: &[&'a str]) -> Segment<'a> {
     match piece {
         Piece::Data(text) => Segment::Data(text),
         Piece::Control(_) | Piece::Media(_) => Segment::Control(text_of(piece, placeholders)),
-    }
-}
-
-fn piece_json(piece: &Piece) -> Value {
-    match piece {
-        Piece::Control(text) => json!({"control": text}),
-        Piece::Data(text) => json!({"data": text}),
-        Piece::Media(index) => json!({"media": index}),
     }
 }

@@ -8,8 +8,12 @@ mod meter;
 #[cfg(feature = "http")]
 mod reach;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::files::Folders;
 #[cfg(feature = "http")]
@@ -67,18 +71,35 @@ impl Capabilities {
             text.replace(value.as_str(), &format!("[secret {name}]"))
         })
     }
+
+    /// The same of every text in `value`.
+    pub(super) fn without_secrets(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => self.redacted(text).into(),
+            Value::Array(items) => items
+                .into_iter()
+                .map(|item| self.without_secrets(item))
+                .collect(),
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(name, value)| (name, self.without_secrets(value)))
+                .collect(),
+            plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
+        }
+    }
 }
 
 /// Why a plugin did not get what it asked a capability for. It is told, and may go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Refusal {
     pub kind: RefusalKind,
     /// Stable and dotted: `files.outside`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub message: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum RefusalKind {
     Invalid,
     Denied,
@@ -89,7 +110,7 @@ pub(super) enum RefusalKind {
 
 impl Refusal {
     pub(super) fn new(kind: RefusalKind, code: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let (code, message) = (Cow::Borrowed(code), message.into());
         Self {
             kind,
             code,

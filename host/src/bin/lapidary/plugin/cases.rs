@@ -17,11 +17,17 @@ pub const FILE: &str = "cases.jsonl";
 pub struct Case {
     /// Counted from 1.
     pub line: usize,
-    fields: Map<String, Value>,
+    fields: Value,
 }
 
 /// Every case of a file; empty lines are left out.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Case>> {
+    let lines = json_lines(path)?.into_iter();
+    Ok(lines.map(|(line, fields)| Case { line, fields }).collect())
+}
+
+/// Every line of a file of JSON objects, counted from 1; empty lines are left out.
+pub fn json_lines(path: &Path) -> anyhow::Result<Vec<(usize, Value)>> {
     let bytes = model::read(path)?;
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     let cases = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
@@ -33,7 +39,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Case>> {
             let fields = parsed.map_err(|error| {
                 invalid(subject, format!("expected one JSON object a line: {error}"))
             })?;
-            Ok(Case { line, fields })
+            Ok((line, Value::Object(fields)))
         })
         .collect()
 }

@@ -10,6 +10,8 @@ mod lock;
 mod manifest;
 mod new;
 mod pack;
+mod record;
+mod replay;
 mod sign;
 mod test;
 mod tool;
@@ -36,6 +38,10 @@ enum Command {
     Test(test::Args),
     /// Say whether a host would take a component, and why not.
     Check(check::Args),
+    /// Chat, and write every use of a plugin to a file.
+    Record(Box<record::Args>),
+    /// Do it again with another version, and print what changed.
+    Replay(replay::Args),
     /// Make a key to sign plugins with.
     Key(sign::KeyArgs),
     /// Sign a component.
@@ -50,17 +56,19 @@ enum Command {
     Pull(pack::PullArgs),
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    match &args.command {
-        Command::New(args) => new::run(args),
-        Command::Build(args) => build::run(args),
-        Command::Test(args) => test::run(args),
-        Command::Check(args) => check::run(args),
-        Command::Key(args) => sign::key(args),
-        Command::Sign(args) => sign::sign(args),
-        Command::Verify(args) => sign::verify(args),
-        Command::Pack(args) => pack::pack(args),
-        Command::Push(args) => pack::push(args),
-        Command::Pull(args) => pack::pull(args),
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::New(args) => new::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Record(args) => record::run(*args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Key(args) => sign::key(&args),
+        Command::Sign(args) => sign::sign(&args),
+        Command::Verify(args) => sign::verify(&args),
+        Command::Pack(args) => pack::pack(&args),
+        Command::Push(args) => pack::push(&args),
+        Command::Pull(args) => pack::pull(&args),
     }
 }

@@ -12,6 +12,10 @@ use super::wit;
 use crate::plugin::capability::{Refusal, RefusalKind};
 use crate::plugin::log::Level;
 use crate::plugin::store::State;
+use crate::plugin::tape::Bytes;
+
+/// The arguments of a function that takes none.
+const NOTHING: [(); 0] = [];
 
 pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     log::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
@@ -47,7 +51,7 @@ fn told(refusal: Refusal) -> wit::Error {
             RefusalKind::Cancelled => wit::ErrorKind::Cancelled,
             RefusalKind::Unavailable => wit::ErrorKind::Unavailable,
         },
-        code: refusal.code.to_owned(),
+        code: refusal.code.into_owned(),
         message: refusal.message,
         at: None,
     }
@@ -71,30 +75,43 @@ impl log::Host for State {
 impl clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<clock::Datetime> {
         self.called()?;
-        // Before 1970 the machine's clock is not set; the contract has no word for that.
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let (seconds, nanoseconds, utc_offset_minutes) =
+            self.taped("clock.now", NOTHING, |_| time())?;
         Ok(clock::Datetime {
-            seconds: now.as_secs(),
-            nanoseconds: now.subsec_nanos(),
-            utc_offset_minutes: jiff::Zoned::now().offset().seconds() / 60,
+            seconds,
+            nanoseconds,
+            utc_offset_minutes,
         })
     }
+}
+
+/// Seconds and nanoseconds since 1970, and the offset from UTC in minutes.
+fn time() -> (u64, u32, i32) {
+    // Before 1970 the machine's clock is not set; the contract has no word for that.
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let offset_minutes = jiff::Zoned::now().offset().seconds() / 60;
+    (now.as_secs(), now.subsec_nanos(), offset_minutes)
 }
 
 impl config::Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
         self.called()?;
-        Ok(self.shared.capabilities.config.get(&name).cloned())
+        self.taped("config.get", [&name], |state| {
+            state.shared.capabilities.config.get(&name).cloned()
+        })
     }
 
     fn names(&mut self) -> wasmtime::Result<Vec<String>> {
         self.called()?;
-        Ok(self.shared.capabilities.config.keys().cloned().collect())
+        self.taped("config.names", NOTHING, |state| {
+            state.shared.capabilities.config.keys().cloned().collect()
+        })
     }
 }
 
+// Never on tape: a recording is read by others.
 impl secrets::Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
         self.called()?;
@@ -105,39 +122,62 @@ impl secrets::Host for State {
 impl key_value::Host for State {
     fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
         self.called()?;
-        Ok(Ok(self.shared.capabilities.key_value.get(&key)))
+        let value = self.taped("key-value.get", [&key], |state| {
+            state.shared.capabilities.key_value.get(&key).map(Bytes)
+        })?;
+        Ok(Ok(value.map(|bytes| bytes.0)))
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
         self.called()?;
-        self.answer(self.shared.capabilities.key_value.set(key, value))
+        let asked = (key.clone(), Bytes(value.clone()));
+        let outcome = self.taped("key-value.set", asked, |state| {
+            state.shared.capabilities.key_value.set(key, value)
+        })?;
+        self.answer(outcome)
     }
 
     fn delete(&mut self, key: String) -> Answer<()> {
         self.called()?;
-        self.answer(self.shared.capabilities.key_value.delete(&key))
+        let outcome = self.taped("key-value.delete", [&key], |state| {
+            state.shared.capabilities.key_value.delete(&key)
+        })?;
+        self.answer(outcome)
     }
 
     fn keys(&mut self) -> Answer<Vec<String>> {
         self.called()?;
-        Ok(Ok(self.shared.capabilities.key_value.keys()))
+        let keys = self.taped("key-value.keys", NOTHING, |state| {
+            state.shared.capabilities.key_value.keys()
+        })?;
+        Ok(Ok(keys))
     }
 }
 
 impl files::Host for State {
     fn read(&mut self, path: String) -> Answer<Vec<u8>> {
         self.called()?;
-        self.answer(self.shared.capabilities.folders.read(&path))
+        let outcome = self.taped("files.read", [&path], |state| {
+            state.shared.capabilities.folders.read(&path).map(Bytes)
+        })?;
+        self.answer(outcome.map(|bytes| bytes.0))
     }
 
     fn write(&mut self, path: String, bytes: Vec<u8>) -> Answer<()> {
         self.called()?;
-        self.answer(self.shared.capabilities.folders.write(&path, &bytes))
+        let asked = (&path, Bytes(bytes.clone()));
+        let outcome = self.taped("files.write", asked, |state| {
+            state.shared.capabilities.folders.write(&path, &bytes)
+        })?;
+        self.answer(outcome)
     }
 
     fn names(&mut self, path: String) -> Answer<Vec<String>> {
         self.called()?;
-        self.answer(self.shared.capabilities.folders.names(&path))
+        let outcome = self.taped("files.names", [&path], |state| {
+            state.shared.capabilities.folders.names(&path)
+        })?;
+        self.answer(outcome)
     }
 }
 
@@ -146,23 +186,34 @@ impl http::Host for State {
     fn send(&mut self, request: http::Request) -> Answer<http::Response> {
         use crate::plugin::capability::HttpRequest;
         self.called()?;
-        let request = HttpRequest {
-            method: request.method,
-            url: request.url,
-            headers: request.headers,
-            body: request.body.unwrap_or_default(),
-        };
-        let outcome = self
-            .shared
-            .capabilities
-            .http
-            .send(request, self.deadline)
-            .map(|response| http::Response {
-                status: response.status,
-                headers: response.headers,
-                body: response.body,
-            });
-        self.answer(outcome)
+        let http::Request {
+            method,
+            url,
+            headers,
+            body,
+        } = request;
+        let body = body.unwrap_or_default();
+        let asked = (
+            method.clone(),
+            url.clone(),
+            headers.clone(),
+            Bytes(body.clone()),
+        );
+        let outcome = self.taped("http.send", asked, |state| {
+            let request = HttpRequest {
+                method,
+                url,
+                headers,
+                body,
+            };
+            let sent = state.shared.capabilities.http.send(request, state.deadline);
+            sent.map(|got| (got.status, got.headers, Bytes(got.body)))
+        })?;
+        self.answer(outcome.map(|(status, headers, body)| http::Response {
+            status,
+            headers,
+            body: body.0,
+        }))
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::time::Instant;
 
+use serde_json::{Value, json};
+
 use super::tool_provider::lapidary::plugin::inference::{self, GenerateRequest, Generated};
 use super::{convert, events, wit};
 use crate::chat::Thinking;
 use crate::error::{Error, ErrorKind};
 use crate::plugin::capability::{Refusal, RefusalKind};
 use crate::plugin::inference::{InferenceReply, InferenceRequest};
+use crate::plugin::record;
 use crate::plugin::store::State;
 
 impl inference::Host for State {
@@ -17,24 +20,68 @@ impl inference::Host for State {
     ) -> wasmtime::Result<Result<Generated, wit::Error>> {
         self.called()?;
         let started = Instant::now();
-        let outcome = self.ask(request);
+        let outcome = match self.wanted(request) {
+            Ok(wanted) => {
+                let asked = [asked(&wanted)];
+                self.taped("inference.generate", asked, |state| state.ask(wanted))?
+            }
+            Err(refusal) => Err(refusal),
+        };
         self.excuse(started.elapsed());
-        self.answer(outcome)
+        self.answer(outcome.map(generated))
     }
 
     fn tokens_left(&mut self) -> wasmtime::Result<u32> {
         self.called()?;
-        Ok(self.shared.capabilities.meter.left())
+        self.taped("inference.tokens-left", [(); 0], |state| {
+            state.shared.capabilities.meter.left()
+        })
     }
 }
 
+/// What a plugin wants of the model.
+struct Wanted {
+    request: InferenceRequest,
+    tokens_max: Option<u32>,
+}
+
+/// It as it stands in a recording.
+fn asked(wanted: &Wanted) -> Value {
+    let request = &wanted.request;
+    json!({
+        "model": request.model,
+        "messages": record::messages(&request.conversation),
+        "thinking": record::thinking(request.thinking),
+        "max_tokens": wanted.tokens_max,
+        "use_tools": request.use_tools,
+    })
+}
+
 impl State {
-    fn ask(&self, request: GenerateRequest) -> Result<Generated, Refusal> {
-        let meter = &self.shared.capabilities.meter;
-        let depth = self.interrupt.depth();
-        let tokens_max = meter.admit(request.model.as_deref(), depth, request.max_tokens)?;
-        let conversation = convert::conversation(request.messages, &self.media)
+    fn wanted(&self, from: GenerateRequest) -> Result<Wanted, Refusal> {
+        let conversation = convert::conversation(from.messages, &self.media)
             .map_err(|reason| Refusal::new(RefusalKind::Invalid, "inference.messages", reason))?;
+        let request = InferenceRequest {
+            model: from.model,
+            conversation,
+            thinking: match from.thinking {
+                wit::Thinking::Off => Thinking::Off,
+                wit::Thinking::On => Thinking::On,
+                wit::Thinking::Budget(tokens) => Thinking::Budget(tokens as usize),
+            },
+            tokens_max: 0,
+            use_tools: from.use_tools,
+        };
+        Ok(Wanted {
+            request,
+            tokens_max: from.max_tokens,
+        })
+    }
+
+    fn ask(&self, wanted: Wanted) -> Result<InferenceReply, Refusal> {
+        let meter = &self.shared.capabilities.meter;
+        let (model, depth) = (wanted.request.model.as_deref(), self.interrupt.depth());
+        let tokens_max = meter.admit(model, depth, wanted.tokens_max)?;
         let Some(model) = self.shared.engines().model() else {
             let message = "the host runs no model";
             return Err(Refusal::new(
@@ -44,30 +91,23 @@ impl State {
             ));
         };
         let request = InferenceRequest {
-            model: request.model,
-            conversation,
-            thinking: match request.thinking {
-                wit::Thinking::Off => Thinking::Off,
-                wit::Thinking::On => Thinking::On,
-                wit::Thinking::Budget(tokens) => Thinking::Budget(tokens as usize),
-            },
             tokens_max: tokens_max as usize,
-            use_tools: request.use_tools,
+            ..wanted.request
         };
         let reply = model.generate(request, &self.interrupt.deeper());
         let reply = reply.map_err(|error| failed(&error))?;
-        let generated = generated(reply);
-        let tokens = generated
-            .prompt_tokens
-            .saturating_add(generated.output_tokens);
+        let tokens = count(reply.prompt_tokens).saturating_add(count(reply.output_tokens));
         meter.spend(tokens);
         self.shared.counters.inference(tokens);
-        Ok(generated)
+        Ok(reply)
     }
 }
 
+fn count(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}
+
 fn generated(reply: InferenceReply) -> Generated {
-    let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
     Generated {
         text: reply.text,
         thought: reply.thought,

@@ -1,0 +1,61 @@
+//! `lapidary plugin record`: a chat, and a file of every use of a plugin in it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use lapidary::Runtime;
+use serde_json::Value;
+
+use crate::{chat, screen};
+
+/// Chat as `lapidary chat` does, and write every use of a plugin to a file, for `lapidary plugin replay`.
+///
+/// One JSON object a line: plugin, its name; call, render, parse or run, what it was asked; host, what it asked the
+/// host and was told; outcome, what it answered. Secrets are blanked; pictures and recordings are left out.
+#[derive(ClapArgs)]
+#[group(skip)]
+#[command(
+    after_help = "Example:\n  lapidary plugin record --out run.jsonl --plugin build/count-words.wasm \"How many words has: a b c?\""
+)]
+pub struct Args {
+    /// The file to write.
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    chat: chat::Args,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let lines = Lines::default();
+    let done = chat::run_watched(args.chat, |runtime| lines.take_from(runtime));
+    // A chat that fails is worth a recording most of all.
+    let count = lines.write(&args.out)?;
+    screen::progress(&format!("{count} lines in {}", args.out.display()));
+    done
+}
+
+/// The lines so far.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<Value>>>);
+
+impl Lines {
+    fn take_from(&self, runtime: &Runtime) {
+        let lines = self.clone();
+        let take = move |line| {
+            let mut lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push(line);
+        };
+        runtime.engines().record(take);
+    }
+
+    fn write(&self, path: &PathBuf) -> anyhow::Result<usize> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))?;
+        Ok(lines.len())
+    }
+}

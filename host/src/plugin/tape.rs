@@ -1,0 +1,180 @@
+//! What a plugin asks of the host during one call, and what it is told: written down, or told again.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::store::State;
+
+/// The host's part of one call. Clones share it.
+#[derive(Clone)]
+pub(super) struct Tape(Arc<Mutex<Reel>>);
+
+struct Reel {
+    written: Vec<Asked>,
+    /// What is told in place of the host; `None` while the host itself is asked.
+    told: Option<Vec<Asked>>,
+}
+
+/// One call of the host.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Asked {
+    import: String,
+    asked: Value,
+    answer: Value,
+}
+
+impl Tape {
+    /// The host answers, and the tape remembers.
+    pub(super) fn blank() -> Self {
+        Self::with(None)
+    }
+
+    /// The tape answers.
+    pub(super) fn told(answers: Vec<Asked>) -> Self {
+        Self::with(Some(answers))
+    }
+
+    fn with(told: Option<Vec<Asked>>) -> Self {
+        let written = Vec::new();
+        Self(Arc::new(Mutex::new(Reel { written, told })))
+    }
+
+    /// What was asked, in order.
+    pub(super) fn written(&self) -> Vec<Asked> {
+        self.reel().written.clone()
+    }
+
+    fn reel(&self) -> MutexGuard<'_, Reel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, import: &str, asked: Value, answer: Value) {
+        let import = import.to_owned();
+        self.reel().written.push(Asked {
+            import,
+            asked,
+            answer,
+        });
+    }
+
+    /// The next answer to this very question; `None` while the host itself is asked.
+    fn answer(&self, import: &str, asked: &Value) -> Result<Option<Value>, OffTape> {
+        let mut reel = self.reel();
+        let Some(told) = &mut reel.told else {
+            return Ok(None);
+        };
+        let is_it = |one: &Asked| one.import == import && one.asked == *asked;
+        let found = told.iter().position(is_it);
+        let found = found.ok_or_else(|| OffTape(format!("{import}{asked}")))?;
+        Ok(Some(told.remove(found).answer))
+    }
+}
+
+/// A plugin asked what it did not ask when it was recorded.
+#[derive(Debug)]
+pub(super) struct OffTape(String);
+
+impl fmt::Display for OffTape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "asks {}, to which the recording has no answer; record again",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for OffTape {}
+
+impl State {
+    /// Answers a call of the host, or lets the tape answer it. `asked` holds the arguments in order.
+    pub(super) fn taped<A: Serialize, T: Serialize + DeserializeOwned>(
+        &mut self,
+        import: &str,
+        asked: A,
+        answer: impl FnOnce(&mut Self) -> T,
+    ) -> wasmtime::Result<T> {
+        let Some(tape) = self.tape.clone() else {
+            return Ok(answer(self));
+        };
+        let asked = self
+            .shared
+            .capabilities
+            .without_secrets(serde_json::to_value(asked)?);
+        if let Some(told) = tape.answer(import, &asked)? {
+            tape.write(import, asked, told.clone());
+            return Ok(serde_json::from_value(told)?);
+        }
+        let answer = answer(self);
+        let told = self
+            .shared
+            .capabilities
+            .without_secrets(serde_json::to_value(&answer)?);
+        tape.write(import, asked, told);
+        Ok(answer)
+    }
+}
+
+/// Bytes that are mostly text: in JSON a text, or base64 in an object.
+#[derive(Clone)]
+pub(super) struct Bytes(pub Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum BytesJson {
+    Text(String),
+    Base64 { base64: String },
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = match std::str::from_utf8(&self.0) {
+            Ok(text) => BytesJson::Text(text.to_owned()),
+            Err(_) => BytesJson::Base64 {
+                base64: STANDARD.encode(&self.0),
+            },
+        };
+        json.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match BytesJson::deserialize(deserializer)? {
+            BytesJson::Text(text) => text.into_bytes(),
+            BytesJson::Base64 { base64 } => STANDARD.decode(base64).map_err(D::Error::custom)?,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_as_they_went() {
+        for bytes in [b"text".to_vec(), vec![0xff, 0], Vec::new()] {
+            let json = serde_json::to_string(&Bytes(bytes.clone())).expect("JSON");
+            let back: Bytes = serde_json::from_str(&json).expect("bytes");
+            assert_eq!(back.0, bytes, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_tape_answers_each_question_once() {
+        let tape = Tape::blank();
+        tape.write("clock.now", Value::Null, 5.into());
+        let told = Tape::told(tape.written());
+        assert!(told.answer("clock.now", &1.into()).is_err());
+        let answer = told.answer("clock.now", &Value::Null).expect("an answer");
+        assert_eq!(answer, Some(5.into()));
+        let error = told.answer("clock.now", &Value::Null).expect_err("no more");
+        assert!(error.to_string().contains("clock.now"), "{error}");
+    }
+}
