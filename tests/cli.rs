@@ -21,6 +21,8 @@ mod hostile;
 #[allow(dead_code, reason = "the library's tests use the rest")]
 #[path = "it/hub.rs"]
 mod hub;
+#[path = "cli/mcp.rs"]
+mod mcp;
 #[path = "cli/record.rs"]
 mod record;
 #[path = "cli/registry.rs"]
@@ -346,6 +348,7 @@ fn doctor_finds_this_machine_well() {
 fn every_command_has_help_with_an_example() {
     for command in [
         "demo", "chat", "render", "parse", "generate", "features", "fetch", "inspect", "doctor",
+        "mcp",
     ] {
         let output = run(&[command, "--help"]);
         assert!(

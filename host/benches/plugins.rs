@@ -3,14 +3,16 @@
 //! ```text
 //! cargo bench --bench plugins
 //! ```
-//!
-//! Beside it, `host/benches/extism` measures the same work through the extism crate.
+
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/hostile/component.rs"]
+mod hostile;
 
 use std::time::{Duration, Instant};
 
 use lapidary::{
-    Conversation, Engines, Format, Grants, Interrupt, Limits, RenderRequest, TokenPiece, ToolCall,
-    ToolPlugin,
+    Conversation, Engines, Format, Grants, Interrupt, Limits, PluginLimits, RenderRequest,
+    TokenPiece, ToolCall, ToolPlugin,
 };
 
 const ROUNDS: usize = 2_000;
@@ -28,12 +30,25 @@ fn measure(cache: &std::path::Path) -> lapidary::Result<()> {
     loading(&engines)?;
     calling(&engines)?;
     parsing(&engines)?;
-    holding(cache)
+    stopping(&engines)?;
+    holding(cache)?;
+    cycling(&engines)
 }
 
 fn calculator(engines: &Engines) -> lapidary::Result<ToolPlugin> {
     let bytes = lapidary_guests::TOOL_CALCULATOR;
     ToolPlugin::load("tool-calculator", bytes, &Grants::none(), engines)
+}
+
+fn call_once(tools: &ToolPlugin, expression: &str) -> lapidary::Result<()> {
+    let call = ToolCall {
+        id: "1".into(),
+        name: "calculator".into(),
+        arguments: serde_json::json!({ "expression": expression }),
+    };
+    let result = tools.call(&call, &Interrupt::new())?;
+    assert!(!result.is_error, "{result:?}");
+    Ok(())
 }
 
 /// From bytes to a plugin that told its tools: compiled, and with machine code in the cache.
@@ -53,21 +68,12 @@ fn loading(engines: &Engines) -> lapidary::Result<()> {
 /// Calls in an instance of their own each.
 fn calling(engines: &Engines) -> lapidary::Result<()> {
     let tools = calculator(engines)?;
-    let call = |expression: String| ToolCall {
-        id: "1".into(),
-        name: "calculator".into(),
-        arguments: serde_json::json!({ "expression": expression }),
-    };
-    let (short, long) = (call("1".into()), call(vec!["1"; 512].join("+")));
-    for (name, call) in [
-        ("tool call, instance included", short),
-        ("tool call, 1 KB in", long),
+    let long = vec!["1"; 512].join("+");
+    for (name, expression) in [
+        ("tool call, instance included", "1"),
+        ("tool call, 1 KB in", &long),
     ] {
-        time(name, ROUNDS, || {
-            let result = tools.call(&call, &Interrupt::new())?;
-            assert!(!result.is_error, "{result:?}");
-            Ok(())
-        })?;
+        time(name, ROUNDS, || call_once(&tools, expression))?;
     }
     let format = Format::builtin(engines)?;
     let text = "word ".repeat(205);
@@ -88,6 +94,32 @@ fn parsing(engines: &Engines) -> lapidary::Result<()> {
     time("parser push, one token", 10 * ROUNDS, || {
         parser.push(&[TokenPiece::Data(" word".into())]).map(drop)
     })
+}
+
+/// How long after its deadline a guest is stopped that would never end.
+fn stopping(engines: &Engines) -> lapidary::Result<()> {
+    const DEADLINE: Duration = Duration::from_millis(20);
+    let grants = Grants::none().with_limits(PluginLimits {
+        call_ms_max: Some(20),
+        ..PluginLimits::default()
+    });
+    let bytes = hostile::component("tools", "loop_in_call");
+    let call = ToolCall {
+        id: "1".into(),
+        name: "<end>".into(),
+        arguments: serde_json::json!({}),
+    };
+    let mut late = Vec::new();
+    for _ in 0..200 {
+        // One that keeps failing would rest.
+        let tools = ToolPlugin::load("endless", &bytes, &grants, engines)?;
+        let started = Instant::now();
+        let outcome = tools.call(&call, &Interrupt::new());
+        late.push(started.elapsed().saturating_sub(DEADLINE));
+        assert!(outcome.is_err(), "{outcome:?}");
+    }
+    report("an endless call, beyond its 20 ms", &mut late);
+    Ok(())
 }
 
 /// Ten thousand parsers, each an instance with its memory, at one time.
@@ -112,6 +144,22 @@ fn holding(cache: &std::path::Path) -> lapidary::Result<()> {
             "{:<44} {each} bytes resident each, {took:?} to make all",
             "10,000 idle parsers"
         );
+    }
+    Ok(())
+}
+
+/// Ten thousand times, a tool and a format are loaded, used and dropped: what stays?
+fn cycling(engines: &Engines) -> lapidary::Result<()> {
+    let started = Instant::now();
+    for cycle in 1..=10_000 {
+        call_once(&calculator(engines)?, "1")?;
+        let format = Format::builtin(engines)?;
+        let mut parser = format.parser(&[], &[], &Interrupt::new())?;
+        parser.push(&[TokenPiece::Data("word".into())])?;
+        if let (1 | 100 | 1_000 | 5_000 | 10_000, Some(bytes)) = (cycle, resident_bytes()) {
+            let (name, took) = (format!("{cycle} load and unload cycles"), started.elapsed());
+            println!("{name:<44} {} KiB resident, {took:.1?}", bytes >> 10);
+        }
     }
     Ok(())
 }

@@ -61,9 +61,9 @@ mod tensor;
 mod text;
 
 pub use chat::{
-    Approval, ChatOptions, Content, Conversation, Event, FinishReason, Logprob, Media, MediaKind,
-    Message, Part, PromptStyle, ResponseFormat, Role, Sampling, Thinking, TokenLogprob, ToolCall,
-    ToolChoice, ToolResult, ToolSpec, ToolTraits, Usage, VideoView,
+    Approval, ChatOptions, Content, Conversation, Event, Fallback, FinishReason, Logprob, Media,
+    MediaKind, Message, Part, PromptStyle, ResponseFormat, Role, Sampling, Thinking, TokenLogprob,
+    ToolCall, ToolChoice, ToolResult, ToolSpec, ToolTraits, Usage, VideoView,
 };
 pub use constrain::GrammarProbe;
 pub use error::{Error, ErrorKind, Result};

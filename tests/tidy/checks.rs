@@ -41,7 +41,17 @@ const HOMES: [(&str, &[&str]); 8] = [
     ),
     (
         "host/src/bin/",
-        &["clap", "anyhow", "rustyline", "ctrlc", "toml", "indicatif"],
+        &[
+            "clap",
+            "anyhow",
+            "rustyline",
+            "ctrlc",
+            "toml",
+            "indicatif",
+            "rmcp",
+            "tokio",
+            "hyper",
+        ],
     ),
     ("guests/lapidary-guest/src/", &["wit_bindgen"]),
 ];

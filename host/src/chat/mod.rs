@@ -11,4 +11,4 @@ pub use conversation::{Content, Conversation, Media, MediaKind, Message, Part, R
 pub use event::{Event, FinishReason, Logprob, TokenLogprob, Usage};
 pub(crate) use request::check_choices;
 pub use request::{ChatOptions, PromptStyle, ResponseFormat, Sampling, Thinking, ToolChoice};
-pub use tool::{Approval, ToolCall, ToolResult, ToolSpec, ToolTraits};
+pub use tool::{Approval, Fallback, ToolCall, ToolResult, ToolSpec, ToolTraits};

@@ -41,7 +41,8 @@ impl Approval {
         Self(Arc::new(decide))
     }
 
-    pub(crate) fn allows(&self, call: &ToolCall) -> bool {
+    /// Whether this call may run. The runtime asks for its plugins; a caller that runs tools of its own may too.
+    pub fn allows(&self, call: &ToolCall) -> bool {
         (self.0)(call)
     }
 }
@@ -49,6 +50,36 @@ impl Approval {
 impl std::fmt::Debug for Approval {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Approval")
+    }
+}
+
+/// The host's own answer in the place of a tool plugin that fails.
+#[derive(Clone)]
+pub struct Fallback(Arc<dyn Fn(&ToolCall) -> ToolResult + Send + Sync>);
+
+impl Fallback {
+    /// Answers with what `answer` makes of the call.
+    pub fn new(answer: impl Fn(&ToolCall) -> ToolResult + Send + Sync + 'static) -> Self {
+        Self(Arc::new(answer))
+    }
+
+    pub(crate) fn answer(&self, call: &ToolCall) -> ToolResult {
+        (self.0)(call)
+    }
+}
+
+/// Two are equal when they are clones of one.
+impl PartialEq for Fallback {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Fallback {}
+
+impl std::fmt::Debug for Fallback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fallback")
     }
 }
 

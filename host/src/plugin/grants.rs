@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::info::PluginInfo;
 use super::world::Interface;
+use crate::chat::Fallback;
 use crate::error::{Error, Result};
 use crate::limits::PluginLimits;
 
@@ -136,10 +137,10 @@ impl Default for InferenceGrant {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// The call fails, and the chat with it.
+    /// The call is an error; in a chat the model is told which.
     #[default]
     Fail,
-    /// The model is told that the tool is not available, and goes on.
+    /// The model is told that the tool is not available, and nothing else, also where a limit was reached.
     Bypass,
 }
 
@@ -155,6 +156,7 @@ pub struct Grants {
     pub(super) inference: InferenceGrant,
     pub(super) limits: PluginLimits,
     pub(super) on_failure: OnFailure,
+    pub(super) fallback: Option<Fallback>,
 }
 
 impl Grants {
@@ -240,6 +242,12 @@ impl Grants {
     /// The same grants, with another policy for failures.
     pub fn with_on_failure(mut self, policy: OnFailure) -> Self {
         self.on_failure = policy;
+        self
+    }
+
+    /// The same grants, and the host's own answer to calls that fail.
+    pub fn with_fallback(mut self, fallback: Fallback) -> Self {
+        self.fallback = Some(fallback);
         self
     }
 

@@ -18,7 +18,7 @@ use super::metrics::{Counters, PluginMetrics, Used};
 use super::subject;
 use super::tape::{OffTape, Tape};
 use super::world::World;
-use crate::chat::Media;
+use crate::chat::{Fallback, Media};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What all stores of one plugin share: its name, its bounds, what it was granted and what it did.
@@ -35,6 +35,7 @@ pub(super) struct Shared {
     engines: Engines,
     allowance: Allowance,
     on_failure: OnFailure,
+    fallback: Option<Fallback>,
     failures_max: u32,
     pub capabilities: Capabilities,
     pub counters: Counters,
@@ -71,6 +72,7 @@ impl Sandbox {
             engines: engines.clone(),
             allowance: Allowance::new(world, limits, &grants.limits),
             on_failure: grants.on_failure,
+            fallback: grants.fallback.clone(),
             failures_max: limits.plugin_failures_max,
             capabilities,
             counters: Counters::default(),
@@ -226,6 +228,10 @@ impl Sandbox {
 
     pub(super) fn on_failure(&self) -> OnFailure {
         self.shared.on_failure
+    }
+
+    pub(super) fn fallback(&self) -> Option<&Fallback> {
+        self.shared.fallback.as_ref()
     }
 
     pub(super) fn metrics(&self) -> PluginMetrics {

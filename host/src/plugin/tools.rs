@@ -92,7 +92,7 @@ impl ToolPlugin {
         });
         log(&sandbox.subject(), call, started, &outcome);
         match outcome {
-            Err(error) if self.is_bypassed(&error) => Ok(unavailable(call)),
+            Err(error) if is_failure(&error) => self.instead(call).ok_or(error),
             outcome => outcome,
         }
     }
@@ -119,10 +119,20 @@ impl ToolPlugin {
         self.inner.sandbox.metrics()
     }
 
-    fn is_bypassed(&self, error: &Error) -> bool {
-        let bypasses = self.inner.sandbox.on_failure() == OnFailure::Bypass;
-        bypasses && matches!(error.kind(), ErrorKind::Plugin | ErrorKind::Limit(_))
+    /// What answers a call that failed, where the operator said so.
+    fn instead(&self, call: &ToolCall) -> Option<ToolResult> {
+        let sandbox = &self.inner.sandbox;
+        match (sandbox.fallback(), sandbox.on_failure()) {
+            (Some(fallback), _) => Some(fallback.answer(call)),
+            (None, OnFailure::Bypass) => Some(unavailable(call)),
+            (None, OnFailure::Fail) => None,
+        }
     }
+}
+
+/// Whether a plugin broke, rests or reached a limit, and not the call was wrong.
+fn is_failure(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Plugin | ErrorKind::Limit(_))
 }
 
 /// One line for each call in the operator's log. Arguments and results may hold what is nobody's business:

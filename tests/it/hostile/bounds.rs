@@ -1,5 +1,7 @@
 //! Bounds of each plugin's own, and what becomes of a plugin that meets them again and again.
 
+use lapidary::Fallback;
+
 use super::*;
 
 /// The tools in `name`, within limits of their own.
@@ -85,6 +87,24 @@ fn a_failing_tool_can_be_passed_over() {
         let text = Content::Text("the tool <end> is not available now".into());
         assert_eq!(result.content, text);
     }
+}
+
+#[test]
+fn the_host_can_answer_for_a_failing_tool() {
+    let grants = Grants::none().with_fallback(Fallback::new(|call| ToolResult {
+        id: call.id.clone(),
+        name: call.name.clone(),
+        content: Content::Text("from the host".into()),
+        is_error: false,
+    }));
+    let name = "trap_in_call";
+    let bytes = component("tools", name);
+    let tools = ToolPlugin::load(name, &bytes, &grants, &ENGINES).expect("it misbehaves later");
+    for _ in 0..5 {
+        let result = call(&tools).expect("the host answers");
+        assert_eq!(result.content, Content::Text("from the host".into()));
+    }
+    assert_eq!(tools.metrics().failures, 3);
 }
 
 #[test]

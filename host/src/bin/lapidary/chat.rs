@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
-use lapidary::{
-    ChatOptions, Conversation, Event, FinishReason, Generation, Media, Message, Runtime, VideoView,
-};
+use lapidary::{ChatOptions, Conversation, FinishReason, Media, Runtime, VideoView};
 
+use crate::answer::{View, answer};
 use crate::constraint::ConstraintArgs;
+use crate::mcp::Servers;
 use crate::model::{ModelArgs, PluginArgs, read};
+use crate::repl;
 use crate::sampling::{LogitArgs, SamplingArgs};
 use crate::transcript::Transcript;
-use crate::{repl, screen};
 
 /// Answer a prompt, or talk.
 #[derive(ClapArgs)]
@@ -32,6 +32,10 @@ pub struct Args {
     /// Print one event a line, as JSON.
     #[arg(long)]
     json: bool,
+    /// A server of the Model Context Protocol, by its command line: it is started, and the model may call its tools.
+    /// One that may change things is asked about first. May be given several times.
+    #[arg(long, value_name = "COMMAND")]
+    mcp: Vec<String>,
 }
 
 /// What goes with the prompt, and how the answer is chosen.
@@ -139,18 +143,22 @@ pub fn run_watched(args: Args, watch: impl FnOnce(&Runtime)) -> anyhow::Result<E
     let builder = args.plugins.add_to(args.model.builder()?)?;
     let runtime = builder.build()?;
     watch(&runtime);
+    let servers = Servers::start(&args.mcp, &runtime)?;
     let prompt = match args.prompt {
         Some(prompt) => prompt,
-        None if std::io::stdin().is_terminal() => return repl::run(&runtime, args.ask),
+        None if std::io::stdin().is_terminal() => return repl::run(&runtime, args.ask, &servers),
         None => standard_input()?,
     };
     let conversation = args.ask.conversation().user_with(args.ask.media()?, prompt);
-    let generation = runtime.chat(conversation, args.ask.options(&runtime)?)?;
-    let (reason, _) = if args.json {
-        show_json(generation)?
-    } else {
-        show(generation)?
+    let options = ChatOptions {
+        tools: servers.specs(),
+        ..args.ask.options(&runtime)?
     };
+    let view = match args.json {
+        true => View::Json,
+        false => View::Terminal(Transcript::new()),
+    };
+    let (reason, _) = answer(&runtime, conversation, options, &servers, view)?;
     Ok(exit_code(reason))
 }
 
@@ -169,39 +177,4 @@ fn standard_input() -> anyhow::Result<String> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     Ok(text)
-}
-
-fn show_json(generation: Generation) -> anyhow::Result<(FinishReason, Vec<Message>)> {
-    stop_on_interrupt(&generation);
-    let mut generation = generation;
-    let mut reason = FinishReason::Cancelled;
-    for event in generation.by_ref() {
-        let event = event?;
-        if let Event::Finished { reason: last, .. } = &event {
-            reason = *last;
-        }
-        screen::result(&format!("{}\n", serde_json::to_string(&event)?))?;
-    }
-    Ok((reason, generation.messages()))
-}
-
-/// Streams an answer to the terminal. Returns why it ended and what it adds to the conversation.
-pub fn show(mut generation: Generation) -> anyhow::Result<(FinishReason, Vec<Message>)> {
-    stop_on_interrupt(&generation);
-    let mut transcript = Transcript::new();
-    let mut reason = FinishReason::Cancelled;
-    for event in generation.by_ref() {
-        let event = event?;
-        transcript.show(&event)?;
-        if let Event::Finished { reason: last, .. } = event {
-            reason = last;
-        }
-    }
-    Ok((reason, generation.messages()))
-}
-
-/// Ctrl-C stops the answer; a second one, the process.
-fn stop_on_interrupt(generation: &Generation) {
-    let cancel = generation.cancel_handle();
-    screen::on_interrupt(move || cancel.cancel());
 }

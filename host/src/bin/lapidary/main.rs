@@ -1,5 +1,6 @@
 //! The `lapidary` command. One file for each subcommand.
 
+mod answer;
 mod bench;
 mod chat;
 mod conformance;
@@ -12,6 +13,7 @@ mod format;
 mod generate;
 mod inspect;
 mod listing;
+mod mcp;
 mod model;
 mod parse;
 mod plugin;
@@ -64,6 +66,8 @@ enum Command {
     Bench(bench::Args),
     /// Check this machine, each problem with its cure.
     Doctor(doctor::Args),
+    /// Offer tool plugins to clients of the Model Context Protocol.
+    Mcp(mcp::Args),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Plugin(args) => plugin::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Mcp(args) => mcp::run(&args),
     };
     done.unwrap_or_else(|error| screen::report(&error))
 }

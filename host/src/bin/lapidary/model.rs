@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args as ClapArgs, ValueEnum};
 use lapidary::{
-    Bundle, DtypeChoice, Grants, HubId, Providers, Resizer, Runtime, RuntimeBuilder, onnxruntime,
+    Bundle, DtypeChoice, Engines, Grants, HubId, Providers, Resizer, Runtime, RuntimeBuilder,
+    ToolPlugin, onnxruntime,
 };
 
 use crate::format::FormatArgs;
@@ -56,11 +57,18 @@ impl From<ResizerName> for Resizer {
 /// Which plugins take part.
 #[derive(ClapArgs, Debug, Default)]
 pub struct PluginArgs {
+    #[command(flatten)]
+    pub tools: ToolArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Which tool plugins take part.
+#[derive(ClapArgs, Debug, Default)]
+pub struct ToolArgs {
     /// A tool plugin: a component's file, or calculator, clock or weather. May be given several times.
     #[arg(long = "plugin", value_name = "PLUGIN")]
     pub plugins: Vec<String>,
-    #[command(flatten)]
-    pub format: FormatArgs,
     /// What tool plugins from files may do, such as clock; PLUGIN@GRANT for one of them, by its file's name. May be
     /// given several times.
     #[arg(long = "grant", value_name = "GRANT")]
@@ -158,10 +166,25 @@ impl PluginArgs {
     /// Adds the plugins.
     pub fn add_to(&self, mut builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
         builder = self.format.add_to(builder)?;
-        for plugin in self.files()? {
+        for plugin in self.tools.files()? {
             builder = builder.tool(plugin.name, plugin.component, plugin.grants);
         }
         Ok(builder)
+    }
+}
+
+impl ToolArgs {
+    /// The plugins without a model.
+    pub fn load(&self, engines: &Engines) -> anyhow::Result<Vec<ToolPlugin>> {
+        let load = |plugin: PluginFile| {
+            let PluginFile {
+                name,
+                component,
+                grants,
+            } = plugin;
+            Ok(ToolPlugin::load(&name, &component, &grants, engines)?)
+        };
+        self.files()?.into_iter().map(load).collect()
     }
 
     fn files(&self) -> anyhow::Result<Vec<PluginFile>> {

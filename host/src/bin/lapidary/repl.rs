@@ -4,13 +4,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use lapidary::{Conversation, Media, Role, Runtime};
+use lapidary::{ChatOptions, Conversation, Media, Role, Runtime};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
-use crate::chat::{AskArgs, image, show};
+use crate::answer::{View, answer};
+use crate::chat::{AskArgs, image};
+use crate::mcp::Servers;
 use crate::model::read;
 use crate::screen;
+use crate::transcript::Transcript;
 
 const HELP: &str = "\
 /image FILE     send a picture with the next message
@@ -30,17 +33,19 @@ Ctrl-C stops an answer, Ctrl-D ends the conversation.
 struct Repl<'a> {
     runtime: &'a Runtime,
     ask: AskArgs,
+    servers: &'a Servers,
     conversation: Conversation,
     media: Vec<Media>,
 }
 
 /// Talks until the end of input.
-pub fn run(runtime: &Runtime, ask: AskArgs) -> anyhow::Result<ExitCode> {
+pub fn run(runtime: &Runtime, ask: AskArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
     let mut editor = DefaultEditor::new()?;
     let (conversation, media) = (ask.conversation(), ask.media()?);
     let mut repl = Repl {
         runtime,
         ask,
+        servers,
         conversation,
         media,
     };
@@ -96,14 +101,19 @@ impl Repl<'_> {
             .conversation
             .clone()
             .user_with(std::mem::take(&mut self.media), text);
-        let generation = self
-            .runtime
-            .chat(asked.clone(), self.ask.options(self.runtime)?)?;
-        let (_, messages) = show(generation)?;
+        let (options, view) = (self.options()?, View::Terminal(Transcript::new()));
+        let (_, messages) = answer(self.runtime, asked.clone(), options, self.servers, view)?;
         // Only an answered question becomes part of the conversation.
         self.conversation = asked;
         self.conversation.messages.extend(messages);
         Ok(())
+    }
+
+    fn options(&self) -> anyhow::Result<ChatOptions> {
+        Ok(ChatOptions {
+            tools: self.servers.specs(),
+            ..self.ask.options(self.runtime)?
+        })
     }
 
     fn undo(&mut self) {
@@ -117,16 +127,14 @@ impl Repl<'_> {
     }
 
     fn list_tools(&self) -> anyhow::Result<()> {
-        for tool in self.runtime.tools() {
+        for tool in self.runtime.tools().into_iter().chain(self.servers.specs()) {
             screen::result(&format!("{}: {}\n", tool.name, tool.description))?;
         }
         Ok(())
     }
 
     fn show_stats(&self) -> anyhow::Result<()> {
-        let rendered = self
-            .runtime
-            .render(&self.conversation, &self.ask.options(self.runtime)?)?;
+        let rendered = self.runtime.render(&self.conversation, &self.options()?)?;
         let (tokens, context) = (
             rendered.prompt.ids.len(),
             self.runtime.config().context_tokens,

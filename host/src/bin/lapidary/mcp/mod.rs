@@ -1,0 +1,26 @@
+//! The Model Context Protocol, both ways: our tools for its clients, and tools of its servers for our model.
+
+mod client;
+mod server;
+
+pub use client::Servers;
+pub use server::{Args, run};
+
+use lapidary::{Error, ErrorKind};
+
+/// A name that two tools have.
+fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            let (subject, detail) = (format!("tool {name:?}"), "is offered twice; leave one out");
+            return Err(Error::new(ErrorKind::Invalid, subject, detail));
+        }
+    }
+    Ok(())
+}
+
+/// What the other side, or the way to it, does wrong.
+fn failed(subject: &str, detail: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Io, subject, detail.to_string())
+}

@@ -1,0 +1,200 @@
+//! `lapidary mcp`: tool plugins for any client of the Model Context Protocol.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use lapidary::{
+    Content, Engines, Error, ErrorKind, Interrupt, Limits, Part, ToolCall, ToolPlugin, ToolResult,
+    ToolSpec,
+};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+    JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ToolAnnotations,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService, stdio};
+use rmcp::{ErrorData, ServerHandler, ServiceExt};
+use serde_json::Value;
+
+use super::{failed, twice};
+use crate::model::{ToolArgs, code_cache};
+use crate::screen;
+
+/// Offer tool plugins to clients of the Model Context Protocol, on standard input and output.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  lapidary mcp --plugin calculator --plugin clock")]
+pub struct Args {
+    #[command(flatten)]
+    plugins: ToolArgs,
+    /// Over HTTP at this address instead, under /mcp. Requests to other names than this machine's own are refused.
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let engines = Engines::new(&Limits::default(), code_cache())?;
+    let tools = Tools::new(args.plugins.load(&engines)?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    match args.http {
+        Some(address) => runtime.block_on(serve_http(tools, address))?,
+        None => runtime.block_on(serve_stdio(tools))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_stdio(tools: Tools) -> anyhow::Result<()> {
+    let told = |error: &dyn std::fmt::Display| failed("mcp", error);
+    let service = tools.serve(stdio()).await.map_err(|error| told(&error))?;
+    service.waiting().await.map_err(|error| told(&error))?;
+    Ok(())
+}
+
+async fn serve_http(tools: Tools, address: SocketAddr) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|error| failed(&address.to_string(), error))?;
+    screen::progress(&format!("http://{}/mcp", listener.local_addr()?));
+    let service = StreamableHttpService::new(
+        move || Ok(tools.clone()),
+        Arc::<LocalSessionManager>::default(),
+        StreamableHttpServerConfig::default(),
+    );
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let service = TowerToHyperService::new(service.clone());
+        tokio::spawn(async move {
+            let mut connection = http1::Builder::new();
+            // With a timer, a client that never ends its headers is sent away.
+            connection.timer(TokioTimer::new());
+            let served = connection.serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = served.await {
+                tracing::debug!("a connection ended: {error}");
+            }
+        });
+    }
+}
+
+/// All plugins' tools as one server.
+#[derive(Clone)]
+struct Tools {
+    plugins: Arc<Vec<ToolPlugin>>,
+}
+
+impl Tools {
+    fn new(plugins: Vec<ToolPlugin>) -> Result<Self, Error> {
+        let specs = || plugins.iter().flat_map(ToolPlugin::specs);
+        twice(specs().map(|spec| spec.name.as_str()))?;
+        if specs().next().is_none() {
+            let detail = "expected a plugin with a tool, found none; name one with --plugin";
+            return Err(Error::new(ErrorKind::Invalid, "mcp", detail));
+        }
+        Ok(Self {
+            plugins: Arc::new(plugins),
+        })
+    }
+
+    fn owner(&self, name: &str) -> Option<ToolPlugin> {
+        let owns = |plugin: &&ToolPlugin| plugin.specs().iter().any(|spec| spec.name == name);
+        self.plugins.iter().find(owns).cloned()
+    }
+}
+
+impl ServerHandler for Tools {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let us = Implementation::new("lapidary", env!("CARGO_PKG_VERSION"));
+        ServerConfig::new(capabilities).with_server_info(us)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let specs = self.plugins.iter().flat_map(ToolPlugin::specs);
+        Ok(ListToolsResult::with_all_items(specs.map(tool).collect()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(plugin) = self.owner(&request.name) else {
+            let message = format!("there is no tool {}", request.name);
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let call = ToolCall {
+            id: "mcp".into(),
+            name: request.name.into_owned(),
+            arguments: Value::Object(request.arguments.unwrap_or_default()),
+        };
+        let interrupt = Interrupt::new();
+        let stop = interrupt.clone();
+        let mut running = tokio::task::spawn_blocking(move || plugin.call(&call, &interrupt));
+        let outcome = tokio::select! {
+            outcome = &mut running => outcome,
+            () = context.ct.cancelled() => {
+                stop.raise();
+                running.await
+            }
+        };
+        let outcome =
+            outcome.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        // A plugin that broke is for the client's model to know, and to work around.
+        let broken =
+            |error: Error| CallToolResult::error(vec![ContentBlock::text(error.to_string())]);
+        Ok(outcome.map_or_else(broken, answer).into())
+    }
+}
+
+fn tool(spec: &ToolSpec) -> Tool {
+    let traits = spec.traits;
+    let hints = ToolAnnotations::new()
+        .read_only(traits.read_only)
+        .destructive(traits.destructive || traits.needs_approval)
+        .idempotent(traits.idempotent)
+        .open_world(traits.open_world);
+    let (name, description) = (spec.name.clone(), spec.description.clone());
+    let tool = Tool::new(name, description, object(&spec.parameters)).with_annotations(hints);
+    match &spec.response {
+        Some(schema) => tool.with_raw_output_schema(object(schema)),
+        None => tool,
+    }
+}
+
+fn object(schema: &Value) -> Arc<JsonObject> {
+    Arc::new(schema.as_object().cloned().unwrap_or_default())
+}
+
+fn answer(result: ToolResult) -> CallToolResult {
+    let content = match result.content {
+        Content::Structured(value) if result.is_error => {
+            return CallToolResult::structured_error(value);
+        }
+        Content::Structured(value) => return CallToolResult::structured(value),
+        Content::Text(text) => vec![ContentBlock::text(text)],
+        Content::Parts(parts) => parts.into_iter().filter_map(block).collect(),
+    };
+    match result.is_error {
+        true => CallToolResult::error(content),
+        false => CallToolResult::success(content),
+    }
+}
+
+fn block(part: Part) -> Option<ContentBlock> {
+    match part {
+        Part::Text(text) => Some(ContentBlock::text(text)),
+        Part::Media(_) => None,
+    }
+}

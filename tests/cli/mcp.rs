@@ -1,0 +1,210 @@
+//! `lapidary mcp` as a client of the protocol meets it, and `--mcp` against a server.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{hostile, lapidary, lines, refused, run, text};
+
+/// A client that started the server itself.
+struct Client {
+    server: Child,
+    requests: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Client {
+    fn of(flags: &[&str]) -> Self {
+        let mut server = lapidary(&[&["mcp"], flags].concat())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let requests = server.stdin.take();
+        let answers = BufReader::new(server.stdout.take().unwrap());
+        let mut client = Self {
+            server,
+            requests,
+            answers,
+        };
+        let about = client.ask("initialize", hello());
+        assert_eq!(about["result"]["serverInfo"]["name"], "lapidary");
+        client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        client
+    }
+
+    fn send(&mut self, message: &Value) {
+        writeln!(self.requests.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.send(&json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}));
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn call(&mut self, name: &str, arguments: Value) -> Value {
+        self.ask("tools/call", json!({"name": name, "arguments": arguments}))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.requests.take();
+        assert!(self.server.wait().unwrap().success());
+    }
+}
+
+fn hello() -> Value {
+    let client = json!({"name": "test", "version": "1"});
+    json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
+}
+
+#[test]
+fn a_client_lists_the_tools_and_calls_them() {
+    let mut client = Client::of(&["--plugin", "calculator", "--plugin", "weather"]);
+    let tools = client.ask("tools/list", json!({}));
+    let tools = tools["result"]["tools"].as_array().unwrap();
+    let names = tools.iter().map(|tool| tool["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), ["calculator", "weather"]);
+    assert_eq!(tools[0]["inputSchema"]["type"], "object");
+    assert_eq!(tools[0]["annotations"]["readOnlyHint"], true);
+    let done = client.call("calculator", json!({"expression": "17 * 23"}));
+    assert_eq!(done["result"]["content"][0]["text"], "391", "{done}");
+    assert_ne!(done["result"]["isError"], true);
+}
+
+#[test]
+fn what_goes_wrong_is_told_and_the_next_call_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.wasm");
+    let bytes = hostile::component("tools", "trap_in_call");
+    std::fs::write(&broken, bytes).unwrap();
+    let broken = broken.to_str().unwrap();
+    let mut client = Client::of(&["--plugin", "calculator", "--plugin", broken]);
+    for (name, arguments, words) in [
+        ("calculator", json!({"expression": "1 / 0"}), "zero"),
+        ("calculator", json!({"term": "1"}), "expression"),
+        ("<end>", json!({}), "panicked"),
+    ] {
+        let failed = client.call(name, arguments);
+        assert_eq!(failed["result"]["isError"], true, "{failed}");
+        let told = failed["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(told.contains(words), "{failed}");
+    }
+    let unknown = client.call("teapot", json!({}));
+    let message = unknown["error"]["message"].as_str().unwrap();
+    assert!(message.contains("teapot"), "{message}");
+    let done = client.call("calculator", json!({"expression": "2 + 2"}));
+    assert_eq!(done["result"]["content"][0]["text"], "4");
+}
+
+#[test]
+fn a_server_without_tools_or_with_one_twice_is_refused() {
+    refused(&run(&["mcp"]), 2, "--plugin");
+    let twice = ["mcp", "--plugin", "clock", "--plugin", "clock"];
+    refused(&run(&twice), 2, "is offered twice");
+}
+
+/// One request over HTTP; the whole response.
+fn post(address: &str, host: &str, body: &Value) -> String {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let accepted = "application/json, text/event-stream";
+    write!(
+        stream,
+        "POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nAccept: {accepted}\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+#[test]
+fn over_http_names_that_are_not_this_machines_are_refused() {
+    let mut server = lapidary(&["mcp", "--plugin", "calculator", "--http", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut told = BufReader::new(server.stderr.take().unwrap());
+    told.read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("http://").unwrap();
+    let address = address.strip_suffix("/mcp").unwrap();
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello()});
+    let own = post(address, address, &request);
+    let foreign = post(address, "evil.example", &request);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(own.starts_with("HTTP/1.1 200"), "{own}");
+    assert!(own.contains("\"lapidary\""), "{own}");
+    assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+}
+
+/// Our own command line as a server of `plugin`.
+fn server(plugin: &str) -> String {
+    let us = env!("CARGO_BIN_EXE_lapidary");
+    format!("'{us}' mcp --plugin {plugin}")
+}
+
+/// The events of a chat that must call `tool` of a server.
+fn chat(command: &str, tool: &str) -> Vec<Value> {
+    let flags = ["--json", "--greedy", "--strict", "--tool-choice", tool];
+    let asked = ["--max-tokens", "64", "What is 17 times 23?"];
+    lines(&run(
+        &[&["chat", "--mcp", command], &flags[..], &asked[..]].concat()
+    ))
+}
+
+#[test]
+fn the_model_calls_a_tool_of_a_server_and_answers_with_its_result() {
+    let events = chat(&server("calculator"), "calculator");
+    let of_kind = |kind: &str| {
+        let found = events.iter().position(|event| event["type"] == kind);
+        found.unwrap_or_else(|| panic!("no {kind} in {events:?}"))
+    };
+    let (call, result) = (of_kind("tool-call"), of_kind("tool-result"));
+    assert!(call < result);
+    assert_eq!(events[call]["name"], "calculator");
+    assert_eq!(events[result]["is_error"], false, "{:?}", events[result]);
+    let answer = &events[result..];
+    assert!(answer.iter().any(|event| event["type"] == "text"));
+    assert_ne!(events.last().unwrap()["reason"], "tool-call");
+}
+
+#[test]
+fn a_tool_that_may_change_things_does_not_run_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plain.wasm");
+    // A name, a schema, and the bit of a destructive tool.
+    let lever = r#"
+        (data (i32.const 8) "lever")
+        (data (i32.const 48) "\00\08\00\00\21\00\00\00")
+        (data (i32.const 68) "\02")
+        (data (i32.const 2048) "{\"type\":\"object\",\"properties\":{}}")"#;
+    let bytes = hostile::altered("tools", "tool-provider", lever);
+    std::fs::write(&file, bytes).unwrap();
+    let events = chat(&server(file.to_str().unwrap()), "lever");
+    let result = events.iter().find(|event| event["type"] == "tool-result");
+    let result = result.unwrap_or_else(|| panic!("no result in {events:?}"));
+    let told = result["content"].as_str().unwrap();
+    assert!(told.contains("did not allow"), "{told}");
+}
+
+#[test]
+fn a_server_that_is_none_is_told_by_its_command() {
+    let missing = run(&["chat", "--mcp", "/nowhere/server --fast", "Hi"]);
+    refused(&missing, 1, "/nowhere/server --fast");
+    refused(&run(&["chat", "--mcp", "true", "Hi"]), 1, "true");
+    refused(&run(&["chat", "--mcp", "", "Hi"]), 2, "--mcp");
+    let own = ["chat", "--plugin", "clock", "--mcp", &server("clock"), "Hi"];
+    let twice = run(&own);
+    let errors = text(&twice.stderr);
+    assert!(errors.contains("is offered twice"), "{errors}");
+}
