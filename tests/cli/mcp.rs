@@ -109,6 +109,25 @@ fn a_server_without_tools_or_with_one_twice_is_refused() {
     refused(&run(&twice), 2, "is offered twice");
 }
 
+#[test]
+fn a_plugin_whose_file_changes_is_loaded_again_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tool.wasm");
+    std::fs::write(&file, lapidary_guests::TOOL_CALCULATOR).unwrap();
+    let mut client = Client::of(&["--watch", "--plugin", file.to_str().unwrap()]);
+    let sum = json!({"expression": "1 + 1"});
+    assert_eq!(
+        client.call("calculator", sum)["result"]["content"][0]["text"],
+        "2"
+    );
+    std::fs::write(&file, lapidary_guests::TOOL_WEATHER).unwrap();
+    let done = client.call("weather", json!({"city": "Paris"}));
+    assert_ne!(done["result"]["isError"], true, "{done}");
+    std::fs::write(&file, "no component").unwrap();
+    let done = client.call("weather", json!({"city": "Paris"}));
+    assert_ne!(done["result"]["isError"], true, "{done}");
+}
+
 /// One request over HTTP; the whole response.
 fn post(address: &str, host: &str, body: &Value) -> String {
     let body = body.to_string();

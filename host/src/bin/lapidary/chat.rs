@@ -146,7 +146,9 @@ pub fn run_watched(args: Args, watch: impl FnOnce(&Runtime)) -> anyhow::Result<E
     let servers = Servers::start(&args.mcp, &runtime)?;
     let prompt = match args.prompt {
         Some(prompt) => prompt,
-        None if std::io::stdin().is_terminal() => return repl::run(&runtime, args.ask, &servers),
+        None if std::io::stdin().is_terminal() => {
+            return repl::run(&runtime, args.ask, &args.plugins.tools, &servers);
+        }
         None => standard_input()?,
     };
     let conversation = args.ask.conversation().user_with(args.ask.media()?, prompt);

@@ -23,6 +23,7 @@ mod sampling;
 mod screen;
 mod settings;
 mod transcript;
+mod watch;
 
 use std::process::ExitCode;
 

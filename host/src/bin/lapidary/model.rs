@@ -11,6 +11,7 @@ use lapidary::{
 
 use crate::format::FormatArgs;
 use crate::settings::{PluginSettings, Settings};
+use crate::watch::Watch;
 use crate::{screen, settings};
 
 /// Which model runs, and on what.
@@ -64,7 +65,7 @@ pub struct PluginArgs {
 }
 
 /// Which tool plugins take part.
-#[derive(ClapArgs, Debug, Default)]
+#[derive(ClapArgs, Clone, Debug, Default)]
 pub struct ToolArgs {
     /// A tool plugin: a component's file, or calculator, clock or weather. May be given several times.
     #[arg(long = "plugin", value_name = "PLUGIN")]
@@ -73,6 +74,10 @@ pub struct ToolArgs {
     /// given several times.
     #[arg(long = "grant", value_name = "GRANT")]
     pub grants: Vec<String>,
+    /// Load a plugin's file again when it changed, before the next message or call. A version that cannot be loaded
+    /// is told, and the one before it stays.
+    #[arg(long)]
+    watch: bool,
 }
 
 /// Finds ONNX Runtime, fetching it once unless that is forbidden.
@@ -174,34 +179,26 @@ impl PluginArgs {
 }
 
 impl ToolArgs {
-    /// The plugins without a model.
-    pub fn load(&self, engines: &Engines) -> anyhow::Result<Vec<ToolPlugin>> {
-        let load = |plugin: PluginFile| {
-            let PluginFile {
-                name,
-                component,
-                grants,
-            } = plugin;
-            Ok(ToolPlugin::load(&name, &component, &grants, engines)?)
-        };
-        self.files()?.into_iter().map(load).collect()
+    /// The plugins before they are loaded.
+    pub fn files(&self) -> anyhow::Result<Vec<PluginFile>> {
+        let plugin = |name: &String| builtin(name).map_or_else(|| self.file(Path::new(name)), Ok);
+        self.plugins.iter().map(plugin).collect()
     }
 
-    fn files(&self) -> anyhow::Result<Vec<PluginFile>> {
-        let settings = settings::read()?;
-        let file = |plugin: &String| {
-            if let Some(builtin) = builtin(plugin) {
-                return Ok(builtin);
-            }
-            let path = Path::new(plugin);
-            let name = file_name(path);
-            Ok(PluginFile {
-                grants: self.grants_of(&name, &settings)?,
-                component: read(path)?,
-                name,
-            })
-        };
-        self.plugins.iter().map(file).collect()
+    /// A plugin's file as it is now.
+    pub fn file(&self, path: &Path) -> anyhow::Result<PluginFile> {
+        let name = file_name(path);
+        Ok(PluginFile {
+            grants: self.grants_of(&name, &settings::read()?)?,
+            component: read(path)?,
+            name,
+        })
+    }
+
+    /// Who knows which files changed: none without `--watch`.
+    pub fn watch(&self) -> Watch {
+        let is_watched = |plugin: &&String| self.watch && builtin(plugin).is_none();
+        Watch::new(self.plugins.iter().filter(is_watched).map(PathBuf::from))
     }
 
     /// What `lapidary.toml` says of a plugin, and the flags over it.
@@ -232,10 +229,22 @@ impl ToolArgs {
 }
 
 /// A tool plugin before it is loaded.
-struct PluginFile {
-    name: String,
+pub struct PluginFile {
+    pub name: String,
     component: Vec<u8>,
     grants: Grants,
+}
+
+impl PluginFile {
+    /// Loads it without a model.
+    pub fn load(&self, engines: &Engines) -> lapidary::Result<ToolPlugin> {
+        ToolPlugin::load(&self.name, &self.component, &self.grants, engines)
+    }
+
+    /// Puts it in the place of its older version.
+    pub fn replace_in(&self, runtime: &Runtime) -> lapidary::Result<()> {
+        runtime.replace_tool(&self.name, &self.component, &self.grants)
+    }
 }
 
 fn builtin(name: &str) -> Option<PluginFile> {

@@ -11,9 +11,10 @@ use rustyline::error::ReadlineError;
 use crate::answer::{View, answer};
 use crate::chat::{AskArgs, image};
 use crate::mcp::Servers;
-use crate::model::read;
+use crate::model::{ToolArgs, read};
 use crate::screen;
 use crate::transcript::Transcript;
+use crate::watch::Watch;
 
 const HELP: &str = "\
 /image FILE     send a picture with the next message
@@ -33,18 +34,29 @@ Ctrl-C stops an answer, Ctrl-D ends the conversation.
 struct Repl<'a> {
     runtime: &'a Runtime,
     ask: AskArgs,
+    tools: &'a ToolArgs,
+    watch: Watch,
     servers: &'a Servers,
     conversation: Conversation,
     media: Vec<Media>,
 }
 
 /// Talks until the end of input.
-pub fn run(runtime: &Runtime, ask: AskArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
+///
+/// `tools` may change while it goes on.
+pub fn run(
+    runtime: &Runtime,
+    ask: AskArgs,
+    tools: &ToolArgs,
+    servers: &Servers,
+) -> anyhow::Result<ExitCode> {
     let mut editor = DefaultEditor::new()?;
     let (conversation, media) = (ask.conversation(), ask.media()?);
     let mut repl = Repl {
         runtime,
         ask,
+        tools,
+        watch: tools.watch(),
         servers,
         conversation,
         media,
@@ -96,7 +108,18 @@ impl Repl<'_> {
         Ok(())
     }
 
+    /// Loads plugins again whose files changed. What cannot be loaded is told, and stays as it was.
+    fn refresh(&mut self) {
+        for path in self.watch.changed() {
+            let file = self.tools.file(&path);
+            if let Err(error) = file.and_then(|file| Ok(file.replace_in(self.runtime)?)) {
+                screen::kept(&path, &error);
+            }
+        }
+    }
+
     fn say(&mut self, text: &str) -> anyhow::Result<()> {
+        self.refresh();
         let asked = self
             .conversation
             .clone()

@@ -1,6 +1,7 @@
 //! What goes to the terminal: results to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -60,6 +61,14 @@ pub fn result(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Says that a plugin's new version was refused.
+pub fn kept(path: &Path, error: &anyhow::Error) {
+    let path = path.display();
+    error_line(&format!(
+        "lapidary: {path} changed, and the version before it stays: {error:#}"
+    ));
 }
 
 /// Prints an error and says how the process ends.

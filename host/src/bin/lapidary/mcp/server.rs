@@ -1,8 +1,10 @@
 //! `lapidary mcp`: tool plugins for any client of the Model Context Protocol.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args as ClapArgs;
 use hyper::server::conn::http1;
@@ -26,6 +28,7 @@ use serde_json::Value;
 use super::{failed, twice};
 use crate::model::{ToolArgs, code_cache};
 use crate::screen;
+use crate::watch::Watch;
 
 /// Offer tool plugins to clients of the Model Context Protocol, on standard input and output.
 #[derive(ClapArgs)]
@@ -40,7 +43,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engines = Engines::new(&Limits::default(), code_cache())?;
-    let tools = Tools::new(args.plugins.load(&engines)?)?;
+    let tools = Tools::new(args.plugins.clone(), engines)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -87,26 +90,83 @@ async fn serve_http(tools: Tools, address: SocketAddr) -> anyhow::Result<()> {
 /// All plugins' tools as one server.
 #[derive(Clone)]
 struct Tools {
-    plugins: Arc<Vec<ToolPlugin>>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    arguments: ToolArgs,
+    engines: Engines,
+    watch: Watch,
+    plugins: Vec<ToolPlugin>,
 }
 
 impl Tools {
-    fn new(plugins: Vec<ToolPlugin>) -> Result<Self, Error> {
-        let specs = || plugins.iter().flat_map(ToolPlugin::specs);
-        twice(specs().map(|spec| spec.name.as_str()))?;
-        if specs().next().is_none() {
-            let detail = "expected a plugin with a tool, found none; name one with --plugin";
-            return Err(Error::new(ErrorKind::Invalid, "mcp", detail));
-        }
+    fn new(arguments: ToolArgs, engines: Engines) -> anyhow::Result<Self> {
+        let watch = arguments.watch();
+        let files = arguments.files()?;
+        let plugins = files.iter().map(|file| file.load(&engines));
+        let plugins = plugins.collect::<Result<Vec<_>, _>>()?;
+        check(&plugins)?;
+        let shared = Shared {
+            arguments,
+            engines,
+            watch,
+            plugins,
+        };
         Ok(Self {
-            plugins: Arc::new(plugins),
+            shared: Arc::new(Mutex::new(shared)),
         })
     }
 
-    fn owner(&self, name: &str) -> Option<ToolPlugin> {
-        let owns = |plugin: &&ToolPlugin| plugin.specs().iter().any(|spec| spec.name == name);
-        self.plugins.iter().find(owns).cloned()
+    /// The plugins as they are now.
+    async fn plugins(&self) -> Result<Vec<ToolPlugin>, ErrorData> {
+        let shared = Arc::clone(&self.shared);
+        // What changed is compiled, which takes a while.
+        let now = tokio::task::spawn_blocking(move || {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.refresh();
+            shared.plugins.clone()
+        });
+        now.await.map_err(internal)
     }
+}
+
+impl Shared {
+    /// Loads what changed. What cannot be loaded is told, and stays as it was.
+    fn refresh(&mut self) {
+        for path in self.watch.changed() {
+            if let Err(error) = self.reload(&path) {
+                screen::kept(&path, &error);
+            }
+        }
+    }
+
+    fn reload(&mut self, path: &Path) -> anyhow::Result<()> {
+        let new = self.arguments.file(path)?.load(&self.engines)?;
+        let mut plugins = self.plugins.clone();
+        let is_older = |plugin: &&mut ToolPlugin| plugin.info().name == new.info().name;
+        match plugins.iter_mut().find(is_older) {
+            Some(older) => *older = new,
+            None => plugins.push(new),
+        }
+        check(&plugins)?;
+        self.plugins = plugins;
+        Ok(())
+    }
+}
+
+/// Refuses no tool at all, and two of a name.
+fn check(plugins: &[ToolPlugin]) -> Result<(), Error> {
+    let specs = || plugins.iter().flat_map(ToolPlugin::specs);
+    if specs().next().is_none() {
+        let detail = "expected a plugin with a tool, found none; name one with --plugin";
+        return Err(Error::new(ErrorKind::Invalid, "mcp", detail));
+    }
+    twice(specs().map(|spec| spec.name.as_str()))
+}
+
+fn internal(error: impl Display) -> ErrorData {
+    ErrorData::internal_error(error.to_string(), None)
 }
 
 impl ServerHandler for Tools {
@@ -121,7 +181,8 @@ impl ServerHandler for Tools {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let specs = self.plugins.iter().flat_map(ToolPlugin::specs);
+        let plugins = self.plugins().await?;
+        let specs = plugins.iter().flat_map(ToolPlugin::specs);
         Ok(ListToolsResult::with_all_items(specs.map(tool).collect()))
     }
 
@@ -130,7 +191,9 @@ impl ServerHandler for Tools {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(plugin) = self.owner(&request.name) else {
+        let owns =
+            |plugin: &ToolPlugin| plugin.specs().iter().any(|spec| spec.name == request.name);
+        let Some(plugin) = self.plugins().await?.into_iter().find(owns) else {
             let message = format!("there is no tool {}", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
@@ -149,8 +212,7 @@ impl ServerHandler for Tools {
                 running.await
             }
         };
-        let outcome =
-            outcome.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        let outcome = outcome.map_err(internal)?;
         // A plugin that broke is for the client's model to know, and to work around.
         let broken =
             |error: Error| CallToolResult::error(vec![ContentBlock::text(error.to_string())]);
