@@ -143,6 +143,17 @@ fn a_processor_that_misbehaves_ends_and_changes_nothing() {
 }
 
 #[test]
+fn a_processor_that_never_opens_is_stopped() {
+    let bytes = component("logits", "loop_in_open");
+    let plugin = LogitsPlugin::load("x", &bytes, &engines()).expect("it misbehaves later");
+    let start = Instant::now();
+    let opened = plugin.session(&serde_json::json!({}), &Interrupt::new());
+    let error = opened.map(|_| ()).expect_err("it loops");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(error.to_string().contains("within 200 ms"), "{error}");
+}
+
+#[test]
 fn scores_stay_numbers() {
     let mut session = session(&component("logits", "not_a_number"));
     let mut scores = vec![1.0, 2.0];

@@ -116,9 +116,9 @@ fn usual_port(scheme: &str) -> u16 {
 /// Resolves names and refuses addresses that their rule does not reach. What it gives is what is connected
 /// to, so a name cannot change its mind in between.
 #[derive(Debug)]
-pub(super) struct CheckedResolver {
+pub(super) struct CheckedResolver<R = DefaultResolver> {
     allowed: Allowed,
-    resolver: DefaultResolver,
+    resolver: R,
 }
 
 impl CheckedResolver {
@@ -128,7 +128,7 @@ impl CheckedResolver {
     }
 }
 
-impl Resolver for CheckedResolver {
+impl<R: Resolver> Resolver for CheckedResolver<R> {
     fn resolve(
         &self,
         uri: &Uri,
@@ -330,5 +330,48 @@ mod tests {
         for public in ["1.1.1.1", "93.184.216.34", "2606:4700::1111"] {
             assert!(reaches(Reach::Public, public), "{public}");
         }
+    }
+
+    /// A name server that changes its mind: each answer once, the last one first.
+    #[derive(Debug)]
+    struct Rebinding(std::sync::Mutex<Vec<std::net::SocketAddr>>);
+
+    impl Resolver for Rebinding {
+        fn resolve(
+            &self,
+            _: &Uri,
+            _: &Config,
+            _: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+            let mut answers = self.empty();
+            answers.push(self.0.lock().expect("no panic").pop().expect("asked twice"));
+            Ok(answers)
+        }
+    }
+
+    #[test]
+    fn a_name_that_changes_its_mind_is_checked_again() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let here = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let request = stream.read(&mut [0; 1_024]).expect("a request");
+            assert!(request > 0);
+            let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+            stream.write_all(answer.as_bytes()).expect("it listens");
+        });
+        let host = format!("http://rebind.example:{}", here.port());
+        let allowed = Allowed::new(&[(host.clone(), Reach::Private)]).expect("a host");
+        let metadata = (Ipv4Addr::new(169, 254, 169, 254), here.port()).into();
+        let resolver = Rebinding(std::sync::Mutex::new(vec![metadata, here]));
+        let resolver = CheckedResolver { allowed, resolver };
+        let connector = ureq::unversioned::transport::DefaultConnector::default();
+        let agent = ureq::Agent::with_parts(Config::default(), connector, resolver);
+        let mut first = agent.get(&host).call().expect("its own address");
+        assert_eq!(first.body_mut().read_to_string().expect("text"), "hello");
+        server.join().expect("no panic");
+        let error = agent.get(&host).call().expect_err("metadata");
+        assert!(error.to_string().contains("169.254.169.254"), "{error}");
     }
 }
