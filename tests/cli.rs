@@ -347,8 +347,8 @@ fn doctor_finds_this_machine_well() {
 #[test]
 fn every_command_has_help_with_an_example() {
     for command in [
-        "demo", "chat", "render", "parse", "generate", "features", "fetch", "inspect", "doctor",
-        "mcp",
+        "demo", "chat", "agent", "render", "parse", "generate", "features", "fetch", "inspect",
+        "doctor", "mcp",
     ] {
         let output = run(&[command, "--help"]);
         assert!(

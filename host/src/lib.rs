@@ -38,6 +38,8 @@
 //! | sign plugins, and see who did | [`PluginKey`], [`PluginInfo`] |
 //! | keep them in a registry (feature `hub`) | `Artefact`, `push`, `pull` |
 //! | add tools | [`RuntimeBuilder::tool`], [`Grants`] |
+//! | lean on the choice of tokens | [`RuntimeBuilder::logits_processor`] |
+//! | let a plugin drive the model | [`AgentPlugin`] |
 //! | replace the chat format | [`RuntimeBuilder::format`] |
 //! | record what plugins did, and do it again | [`Engines::record`], [`Plugin::replay`] |
 //! | bound everything | [`Limits`] |

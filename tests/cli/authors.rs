@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{lapidary, refused, text};
 
 const GUESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guests");
+
+const WORLDS: [&str; 4] = ["tool", "format", "agent", "logits"];
 
 fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors");
@@ -47,10 +49,19 @@ fn build(source: &Path, install: &str) -> Option<PathBuf> {
         return None;
     }
     passed(&output);
-    let report = run(&["check", "--json", out]);
+    let report = run(&["check", "--json", "--grant", "inference", out]);
     let report: Value = serde_json::from_str(&passed(&report)).unwrap();
-    assert_eq!(report["imports"], serde_json::json!([]), "{report}");
+    assert_eq!(report["imports"], imports(&report["world"]), "{report}");
     Some(component)
+}
+
+/// What a component of the world imports, whatever its language brings along.
+fn imports(world: &Value) -> Value {
+    match world.as_str() {
+        Some("agent") => json!(["lapidary:plugin/inference@0.1.0"]),
+        Some("logits-processor") => json!(["lapidary:plugin/logits@0.1.0"]),
+        _ => json!([]),
+    }
 }
 
 /// Builds the plugin in `source` and runs its cases.
@@ -104,21 +115,26 @@ fn the_guest_in_python_works() {
 
 #[test]
 fn what_new_makes_in_c_works() {
-    for world in ["tool", "format"] {
+    for world in WORLDS {
         build_and_test(&start("c", world), "pip install ziglang");
     }
 }
 
 #[test]
 fn what_new_makes_in_javascript_works() {
-    for world in ["tool", "format"] {
+    for world in ["tool", "format", "agent"] {
         build_and_test(&start("js", world), "npm install --global componentize-qjs");
     }
+    refused(
+        &run(&["new", "x", "--lang", "js", "--world", "logits"]),
+        2,
+        "expected rust, python or c, found js",
+    );
 }
 
 #[test]
 fn what_new_makes_in_rust_works() {
-    for world in ["tool", "format"] {
+    for world in WORLDS {
         let folder = start("rust", world);
         // The versions that the built-in guests were compiled with.
         fs::copy(
@@ -128,12 +144,68 @@ fn what_new_makes_in_rust_works() {
         .unwrap();
         build_and_test(&folder, "rustup.rs");
     }
+    an_agent_does_a_task();
+    a_processor_ends_answers();
 }
 
-// Compiling a whole Python takes the host a minute, so this one is only built and looked at.
+/// The agent from `lapidary plugin new`, on the embedded model.
+fn an_agent_does_a_task() {
+    let (agent, recording) = (built("rust-agent"), folder().join("agent.jsonl"));
+    let recording = recording.to_str().unwrap();
+    let task = ["--grant", "inference", "Hello!\n\nHello!"];
+    let output = lapidary(&[&["agent", &agent], &task[..]].concat())
+        .output()
+        .unwrap();
+    let answers = text(&output.stdout);
+    let lines: Vec<&str> = answers.lines().collect();
+    assert!(lines.len() >= 2, "{answers}{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("tokens of the model"));
+    refused(
+        &lapidary(&["agent", &agent, "Hello!"]).output().unwrap(),
+        2,
+        "pass --grant inference",
+    );
+    let in_chat = lapidary(&["chat", "--plugin", &agent, "--grant", "inference", "Hi"]);
+    refused(
+        &{ in_chat }.output().unwrap(),
+        2,
+        "run it with `lapidary agent`",
+    );
+    let record = ["record", "--out", recording, "--agent", &agent];
+    passed(&run(&[&record, &task[..]].concat()));
+    let said = passed(&run(&["replay", recording, &agent]));
+    assert_eq!(said, "0 of 1 changed\n");
+}
+
+/// The processor from `lapidary plugin new`, on the embedded model.
+fn a_processor_ends_answers() {
+    let processor = built("rust-logits");
+    let chat = |config: &str| {
+        let flags = ["chat", "--json", "--greedy", "--plugin", &processor];
+        lapidary(&[&flags, &["--logits-config", config, "Hello!"][..]].concat())
+            .output()
+            .unwrap()
+    };
+    let output = chat(r#"{"token":106,"after":2,"bias":100}"#);
+    let events = passed(&output);
+    let last: Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+    assert_eq!(last["reason"], "end-of-turn", "{events}");
+    assert_eq!(last["usage"]["output_tokens"], 3, "{events}");
+    refused(&chat("{}"), 2, "missing field `token`");
+    refused(&chat("[]"), 2, "expected a JSON object");
+}
+
+fn built(name: &str) -> String {
+    let file = folder().join("built").join(name).with_extension("wasm");
+    file.to_str().unwrap().to_owned()
+}
+
+// Compiling a whole Python takes the host a minute, so these are only built and looked at.
 #[test]
 fn what_new_makes_in_python_fits() {
-    build(&start("python", "format"), "pip install componentize-py");
+    for world in ["format", "agent", "logits"] {
+        build(&start("python", world), "pip install componentize-py");
+    }
 }
 
 #[test]

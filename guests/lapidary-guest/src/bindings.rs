@@ -28,11 +28,53 @@ pub mod format {
     wit_bindgen::generate!({
         world: "constrained-chat-format",
         path: "../../wit",
-        with: { "lapidary:plugin/types@0.1.0": crate::bindings::tool::lapidary::plugin::types },
+        with: {
+            "lapidary:plugin/types@0.1.0": crate::bindings::tool::lapidary::plugin::types,
+            "lapidary:plugin/events@0.1.0": crate::bindings::tool::lapidary::plugin::events,
+        },
         generate_all,
         pub_export_macro: true,
         export_macro_name: "export_constrained_chat_format",
         default_bindings_module: "lapidary_guest::bindings::format",
+        additional_derives: [PartialEq],
+    });
+}
+
+/// The world of agents. Its imports are those of tools.
+pub mod agent {
+    wit_bindgen::generate!({
+        world: "agent",
+        path: "../../wit",
+        with: {
+            "lapidary:plugin/types@0.1.0": crate::bindings::tool::lapidary::plugin::types,
+            "lapidary:plugin/events@0.1.0": crate::bindings::tool::lapidary::plugin::events,
+            "lapidary:plugin/log@0.1.0": crate::bindings::tool::lapidary::plugin::log,
+            "lapidary:plugin/clock@0.1.0": crate::bindings::tool::lapidary::plugin::clock,
+            "lapidary:plugin/config@0.1.0": crate::bindings::tool::lapidary::plugin::config,
+            "lapidary:plugin/secrets@0.1.0": crate::bindings::tool::lapidary::plugin::secrets,
+            "lapidary:plugin/key-value@0.1.0": crate::bindings::tool::lapidary::plugin::key_value,
+            "lapidary:plugin/files@0.1.0": crate::bindings::tool::lapidary::plugin::files,
+            "lapidary:plugin/http@0.1.0": crate::bindings::tool::lapidary::plugin::http,
+            "lapidary:plugin/inference@0.1.0": crate::bindings::tool::lapidary::plugin::inference,
+        },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_agent_world",
+        default_bindings_module: "lapidary_guest::bindings::agent",
+        additional_derives: [PartialEq],
+    });
+}
+
+/// The world of logits processors.
+pub mod logits {
+    wit_bindgen::generate!({
+        world: "logits-processor",
+        path: "../../wit",
+        with: { "lapidary:plugin/types@0.1.0": crate::bindings::tool::lapidary::plugin::types },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_logits_processor",
+        default_bindings_module: "lapidary_guest::bindings::logits",
         additional_derives: [PartialEq],
     });
 }

@@ -1,8 +1,8 @@
 //! Write plugins for the Lapidary runtime.
 //!
 //! A plugin is a WebAssembly component. This crate hides the component part: a tool is a type that
-//! implements [`Tool`], a chat format is a type that implements [`ChatFormat`], and one macro line
-//! exports either. Build with `cargo build --release --target wasm32-unknown-unknown` and
+//! implements [`Tool`], a chat format [`ChatFormat`], an agent, which drives the host's model, [`Agent`], and a
+//! logits processor [`LogitsProcessor`]; one macro line exports it. Build with `cargo build --release --target wasm32-unknown-unknown` and
 //! `linker = "wasm-component-ld"` for that target in `.cargo/config.toml`; what comes out is a component.
 //!
 //! ```
@@ -35,14 +35,19 @@
 //! [`http`] for requests, and so do [`config`], [`secrets`], [`key_value`], [`files`] and [`inference`]; [`log`] is
 //! there for every tool. A plugin that uses none imports no function.
 
+mod agent;
 #[doc(hidden)]
 pub mod bindings;
 mod content;
 mod format;
+mod logits;
 #[cfg(feature = "schema")]
 mod schema;
 mod tool;
 
+pub use agent::Agent;
+#[doc(hidden)]
+pub use agent::AgentComponent;
 pub use bindings::format::exports::lapidary::plugin::constraint::{
     Answer, ConstrainRequest, Constrained, Grammar, ThoughtMarks, ToolChoice,
 };
@@ -51,10 +56,12 @@ pub use bindings::format::exports::lapidary::plugin::parser::{OpenRequest, Token
 pub use bindings::format::exports::lapidary::plugin::template::{
     Piece, PromptStyle, RenderRequest, Rendered,
 };
-pub use bindings::format::lapidary::plugin::events::{
+pub use bindings::logits::lapidary::plugin::logits::{Scored, View as Logits};
+pub use bindings::tool::exports::lapidary::plugin::tools::ToolOutput;
+pub use bindings::tool::lapidary::plugin::events::{
     CallDelta, CallEnd, CallStart, Event, Malformed, StopReason,
 };
-pub use bindings::tool::exports::lapidary::plugin::tools::ToolOutput;
+pub use bindings::tool::lapidary::plugin::inference::{GenerateRequest, Generated};
 pub use bindings::tool::lapidary::plugin::types::{
     Content, Error, ErrorKind, Json, MediaKind, MediaRef, Message, Part, Role, Thinking, ToolCall,
     ToolDefinition, ToolTraits,
@@ -65,6 +72,9 @@ pub use bindings::tool::lapidary::plugin::{
 pub use format::{ChatFormat, Parser};
 #[doc(hidden)]
 pub use format::{Component, Live};
+pub use logits::LogitsProcessor;
+#[doc(hidden)]
+pub use logits::{LiveProcessor, LogitsComponent};
 #[cfg(feature = "schema")]
 pub use schemars::{self, JsonSchema};
 pub use tool::{Arguments, Failure, Tool, ToolResult};

@@ -10,6 +10,9 @@ use crate::model::Prompt;
 use crate::sample::{Choices, Logprobs};
 use crate::tensor::Tensor;
 
+/// Changes the scores of the next token; told the token before it, none at the start.
+pub(crate) type Processor = Box<dyn FnMut(Option<u32>, &mut Vec<f32>) -> Result<()> + Send>;
+
 /// One sequence to generate.
 pub(crate) struct Job {
     pub prompt: Prompt,
@@ -19,6 +22,8 @@ pub(crate) struct Job {
     pub thought: Option<ThoughtGate>,
     /// End the sequence; the ending id is reported too.
     pub stop_ids: Vec<u32>,
+    /// Before anything else is done to logits. On the engine's thread: others wait for it.
+    pub processor: Option<Processor>,
     /// Says which ids may come.
     pub constraint: Option<Enforcer>,
     pub tokens_max: usize,

@@ -1,5 +1,6 @@
 //! One running sequence.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use super::job::{EndReason, Job, Step, Times};
@@ -95,6 +96,7 @@ impl Sequence {
     }
 
     fn pick(&mut self, logits: &[f32]) -> Result<u32> {
+        let logits = self.processed(logits)?;
         let mask = match &mut self.job.constraint {
             Some(constraint) => constraint.mask()?,
             None => None,
@@ -107,8 +109,19 @@ impl Sequence {
         if let Some(id) = barred {
             self.sampler.suppress(id);
         }
-        let next = self.sampler.next(logits, mask.as_ref());
+        let next = self.sampler.next(&logits, mask.as_ref());
         next.ok_or_else(|| no_choice(mask.is_some()))
+    }
+
+    /// The logits as the job's processor leaves them.
+    fn processed<'a>(&mut self, logits: &'a [f32]) -> Result<Cow<'a, [f32]>> {
+        let last_id = (self.token_count > 0).then_some(self.last_id);
+        let Some(process) = &mut self.job.processor else {
+            return Ok(Cow::Borrowed(logits));
+        };
+        let mut scores = logits.to_vec();
+        process(last_id, &mut scores)?;
+        Ok(Cow::Owned(scores))
     }
 
     fn take(&mut self, id: u32) {

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
+use super::processors::Processors;
 use super::reload::{Shared, check_format};
 use super::tools::Toolbox;
 use super::{Base, Runtime};
@@ -12,7 +15,7 @@ use crate::graph::{GraphOptions, Providers, library};
 use crate::limits::Limits;
 use crate::media::Resizer;
 use crate::model::{Bundle, DtypeChoice, GemmaOptions};
-use crate::plugin::{Engines, Format, Grants, ToolPlugin};
+use crate::plugin::{Engines, Format, Grants, LogitsPlugin, ToolPlugin};
 
 /// Chooses what a [`Runtime`] is made of.
 ///
@@ -32,6 +35,7 @@ pub struct RuntimeBuilder {
     threads: Option<usize>,
     format: FormatChoice,
     tools: Vec<(NamedBytes, Grants)>,
+    processors: Vec<(NamedBytes, Value)>,
     limits: Limits,
     code_cache: Option<PathBuf>,
     resizer: Resizer,
@@ -113,6 +117,19 @@ impl RuntimeBuilder {
         self
     }
 
+    /// A logits processor, which leans on every generation after those that were named before it. `config`, a JSON
+    /// object, is for the plugin.
+    pub fn logits_processor(
+        mut self,
+        name: impl Into<String>,
+        component: Vec<u8>,
+        config: Value,
+    ) -> Self {
+        let (name, bytes) = (name.into(), component);
+        self.processors.push((NamedBytes { name, bytes }, config));
+        self
+    }
+
     /// The built-in tools: calculator, clock and weather.
     #[cfg(feature = "embedded")]
     pub fn builtin_tools(self) -> Self {
@@ -185,6 +202,11 @@ impl RuntimeBuilder {
             .iter()
             .map(|(tool, grants)| ToolPlugin::load(&tool.name, &tool.bytes, grants, &engines));
         let tools = Toolbox::new(tools.collect::<Result<_>>()?)?;
+        let processors = self.processors.iter().map(|(named, config)| {
+            let plugin = LogitsPlugin::load(&named.name, &named.bytes, &engines)?;
+            Ok((plugin, config.clone()))
+        });
+        let processors = Processors::new(processors.collect::<Result<_>>()?);
         let graph = GraphOptions {
             providers: self.providers,
             threads: self.threads,
@@ -208,7 +230,7 @@ impl RuntimeBuilder {
             engines,
         };
         Ok(Runtime {
-            shared: Shared::new(base, format, tools),
+            shared: Shared::new(base, format, tools, processors),
         })
     }
 }

@@ -157,6 +157,7 @@ impl Chat {
                 replay_ids: self.replay_ids(),
             },
             thought: rules.thought,
+            processor: self.inner.processors.start(&self.cancel.plugins)?,
             constraint: rules.enforcer,
             stop_ids: self.stop_ids(),
             tokens_max: self.tokens_left().min(room),

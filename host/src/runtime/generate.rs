@@ -97,6 +97,7 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
             replay_ids: Vec::new(),
         },
         thought: None,
+        processor: inner.processors.start(&request.cancel.plugins)?,
         constraint: None,
         stop_ids: if request.ignore_eos {
             Vec::new()

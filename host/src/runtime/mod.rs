@@ -11,6 +11,7 @@ mod inference;
 mod loop_bounds;
 mod media;
 mod price;
+mod processors;
 mod prompt;
 mod reload;
 mod tools;
@@ -77,6 +78,7 @@ struct Inner {
     base: Arc<Base>,
     format: Format,
     tools: tools::Toolbox,
+    processors: processors::Processors,
 }
 
 impl Deref for Inner {

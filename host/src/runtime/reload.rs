@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::processors::Processors;
 use super::tools::Toolbox;
 use super::{Base, Inner, Runtime};
 use crate::error::{Error, Result};
@@ -17,12 +18,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(base: Base, format: Format, tools: Toolbox) -> Arc<Self> {
+    pub fn new(base: Base, format: Format, tools: Toolbox, processors: Processors) -> Arc<Self> {
         let base = Arc::new(base);
         let inner = Inner {
             base: Arc::clone(&base),
             format,
             tools,
+            processors,
         };
         let shared = Arc::new(Self {
             base,
@@ -127,7 +129,12 @@ impl Runtime {
         let format = (inner.format.info().name.clone(), inner.format.metrics());
         let tools = inner.tools.plugins().iter();
         let tools = tools.map(|plugin| (plugin.info().name.clone(), plugin.metrics()));
-        std::iter::once(format).chain(tools).collect()
+        let processors = inner.processors.plugins();
+        let processors = processors.map(|plugin| (plugin.info().name.clone(), plugin.metrics()));
+        std::iter::once(format)
+            .chain(tools)
+            .chain(processors)
+            .collect()
     }
 }
 

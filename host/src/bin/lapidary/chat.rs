@@ -1,16 +1,16 @@
 //! `lapidary chat`: one answer, or a conversation.
 
 use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
-use lapidary::{ChatOptions, Conversation, FinishReason, Media, Runtime, VideoView};
+use lapidary::{ChatOptions, FinishReason, Runtime};
 
 use crate::answer::{View, answer};
 use crate::constraint::ConstraintArgs;
 use crate::mcp::Servers;
-use crate::model::{ModelArgs, PluginArgs, read};
+use crate::message::MessageArgs;
+use crate::model::{ModelArgs, PluginArgs};
 use crate::repl;
 use crate::sampling::{LogitArgs, SamplingArgs};
 use crate::transcript::Transcript;
@@ -22,13 +22,13 @@ use crate::transcript::Transcript;
 )]
 pub struct Args {
     /// What to ask. Without it, on a terminal a conversation begins; else standard input is read.
-    prompt: Option<String>,
+    pub prompt: Option<String>,
     #[command(flatten)]
-    model: ModelArgs,
+    pub model: ModelArgs,
     #[command(flatten)]
-    plugins: PluginArgs,
+    pub plugins: PluginArgs,
     #[command(flatten)]
-    ask: AskArgs,
+    pub ask: AskArgs,
     /// Print one event a line, as JSON.
     #[arg(long)]
     json: bool,
@@ -41,27 +41,8 @@ pub struct Args {
 /// What goes with the prompt, and how the answer is chosen.
 #[derive(ClapArgs, Clone, Debug)]
 pub struct AskArgs {
-    /// The operator's instructions.
-    #[arg(long)]
-    pub system: Option<String>,
-    /// A picture. May be given several times.
-    #[arg(long, value_name = "FILE")]
-    pub image: Vec<PathBuf>,
-    /// A recording. May be given several times.
-    #[arg(long, value_name = "FILE")]
-    pub audio: Vec<PathBuf>,
-    /// A video: GIF, APNG or WebP, or a movie, which an installed ffmpeg reads. May be given several times.
-    #[arg(long, value_name = "FILE")]
-    pub video: Vec<PathBuf>,
-    /// The most soft tokens of one picture: 70, 140, 280, 560 or 1120.
-    #[arg(long, value_name = "TOKENS")]
-    pub image_budget: Option<u32>,
-    /// This many frames of each video, spread evenly, in place of one a second for a minute; the reference takes 32.
-    #[arg(long, value_name = "COUNT")]
-    pub video_frames: Option<usize>,
-    /// The sound of each video too, for models that hear.
-    #[arg(long)]
-    pub video_sound: bool,
+    #[command(flatten)]
+    pub message: MessageArgs,
     #[command(flatten)]
     pub constraint: ConstraintArgs,
     /// The most tokens to generate, tool rounds included.
@@ -97,41 +78,6 @@ impl AskArgs {
             ..ChatOptions::default()
         })
     }
-
-    /// The pictures and recordings.
-    pub fn media(&self) -> anyhow::Result<Vec<Media>> {
-        let images = self.image.iter().map(|path| image(path, self.image_budget));
-        let recordings = self.audio.iter().map(|path| Ok(Media::audio(read(path)?)));
-        let view = VideoView {
-            frame_count: self.video_frames,
-            sound: self.video_sound,
-        };
-        let videos = self.video.iter().map(|path| video(path, view));
-        images.chain(recordings).chain(videos).collect()
-    }
-
-    /// A conversation that holds only the instructions.
-    pub fn conversation(&self) -> Conversation {
-        match &self.system {
-            Some(system) => Conversation::new().system(system),
-            None => Conversation::new(),
-        }
-    }
-}
-
-/// Reads a picture.
-pub fn image(path: &Path, budget: Option<u32>) -> anyhow::Result<Media> {
-    Ok(Media {
-        budget,
-        ..Media::image(read(path)?)
-    })
-}
-
-fn video(path: &Path, view: VideoView) -> anyhow::Result<Media> {
-    Ok(Media {
-        video: view,
-        ..Media::video(read(path)?)
-    })
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -151,7 +97,7 @@ pub fn run_watched(args: Args, watch: impl FnOnce(&Runtime)) -> anyhow::Result<E
         }
         None => standard_input()?,
     };
-    let conversation = args.ask.conversation().user_with(args.ask.media()?, prompt);
+    let conversation = args.ask.message.conversation(prompt)?;
     let options = ChatOptions {
         tools: servers.specs(),
         ..args.ask.options(&runtime)?
@@ -175,7 +121,8 @@ pub fn exit_code(reason: FinishReason) -> ExitCode {
     }
 }
 
-fn standard_input() -> anyhow::Result<String> {
+/// All of standard input, as a prompt.
+pub fn standard_input() -> anyhow::Result<String> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     Ok(text)

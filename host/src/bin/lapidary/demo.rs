@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser};
 use lapidary::{ChatOptions, Event, Media, Runtime};
 
 use crate::chat::AskArgs;
+use crate::message::MessageArgs;
 use crate::model::{PluginArgs, code_cache, find_library};
 use crate::screen;
 use crate::transcript::Transcript;
@@ -100,8 +101,12 @@ fn embedded(file: &Path) -> Option<&'static [u8]> {
 /// Answers as `chat` does, without its closing line.
 fn play(scene: &Scene) -> anyhow::Result<()> {
     let runtime = runtime(&scene.plugins)?;
-    let media = media(&scene.ask)?;
-    let conversation = scene.ask.conversation().user_with(media, &scene.prompt);
+    let media = media(&scene.ask.message)?;
+    let conversation = scene
+        .ask
+        .message
+        .instructions()
+        .user_with(media, &scene.prompt);
     let options = ChatOptions {
         max_tokens: Some(TOKENS_MAX),
         ..scene.ask.options(&runtime)?
@@ -125,12 +130,12 @@ fn runtime(plugins: &PluginArgs) -> anyhow::Result<Runtime> {
     Ok(plugins.add_to(builder)?.build()?)
 }
 
-fn media(ask: &AskArgs) -> anyhow::Result<Vec<Media>> {
+fn media(given: &MessageArgs) -> anyhow::Result<Vec<Media>> {
     type Make = fn(&'static [u8]) -> Media;
     let kinds: [(&[PathBuf], Make); 3] = [
-        (&ask.image, Media::image),
-        (&ask.audio, Media::audio),
-        (&ask.video, Media::video),
+        (&given.image, Media::image),
+        (&given.audio, Media::audio),
+        (&given.video, Media::video),
     ];
     let files = kinds
         .iter()

@@ -12,8 +12,9 @@ use lapidary::{
 use safetensors::Dtype;
 use serde_json::json;
 
-use crate::chat::{exit_code, image};
+use crate::chat::exit_code;
 use crate::features::{View, write};
+use crate::message::image;
 use crate::model::{ModelArgs, ResizerName, read};
 use crate::screen;
 

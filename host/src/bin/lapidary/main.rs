@@ -1,5 +1,6 @@
 //! The `lapidary` command. One file for each subcommand.
 
+mod agent;
 mod answer;
 mod bench;
 mod chat;
@@ -14,6 +15,7 @@ mod generate;
 mod inspect;
 mod listing;
 mod mcp;
+mod message;
 mod model;
 mod parse;
 mod plugin;
@@ -49,6 +51,8 @@ enum Command {
     Demo(demo::Args),
     /// Answer a prompt, or talk.
     Chat(Box<chat::Args>),
+    /// Let an agent, a plugin that drives the model, do a task.
+    Agent(Box<agent::Args>),
     /// Render conversations to prompts, one JSON request a line.
     Render(render::Args),
     /// Parse what a model wrote, one JSON request a line.
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Chat(args) => chat::run(*args),
+        Command::Agent(args) => agent::run(*args),
         Command::Render(args) => render::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Generate(args) => generate::run(*args),

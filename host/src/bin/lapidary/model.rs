@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args as ClapArgs, ValueEnum};
 use lapidary::{
-    Bundle, DtypeChoice, Engines, Grants, HubId, Providers, Resizer, Runtime, RuntimeBuilder,
-    ToolPlugin, onnxruntime,
+    Bundle, DtypeChoice, Engines, Error, ErrorKind, Grants, HubId, Providers, Resizer, Runtime,
+    RuntimeBuilder, ToolPlugin, World, inspect, onnxruntime,
 };
+use serde_json::{Map, Value};
 
 use crate::format::FormatArgs;
 use crate::settings::{PluginSettings, Settings};
@@ -62,12 +63,16 @@ pub struct PluginArgs {
     pub tools: ToolArgs,
     #[command(flatten)]
     pub format: FormatArgs,
+    /// What logits processors are told, a JSON object of their own.
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = json_object)]
+    pub logits_config: Value,
 }
 
 /// Which tool plugins take part.
 #[derive(ClapArgs, Clone, Debug, Default)]
 pub struct ToolArgs {
-    /// A tool plugin: a component's file, or calculator, clock or weather. May be given several times.
+    /// A tool, or where a model runs a logits processor: a component's file, or calculator, clock or weather. May be
+    /// given several times.
     #[arg(long = "plugin", value_name = "PLUGIN")]
     pub plugins: Vec<String>,
     /// What tool plugins from files may do, such as clock; PLUGIN@GRANT for one of them, by its file's name. May be
@@ -172,9 +177,28 @@ impl PluginArgs {
     pub fn add_to(&self, mut builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
         builder = self.format.add_to(builder)?;
         for plugin in self.tools.files()? {
-            builder = builder.tool(plugin.name, plugin.component, plugin.grants);
+            builder = self.add(plugin, builder)?;
         }
         Ok(builder)
+    }
+
+    fn add(&self, plugin: PluginFile, builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
+        let PluginFile {
+            name,
+            component,
+            grants,
+        } = plugin;
+        let cure = match inspect(&name, &component)?.world {
+            World::ToolProvider => return Ok(builder.tool(name, component, grants)),
+            World::LogitsProcessor => {
+                let config = self.logits_config.clone();
+                return Ok(builder.logits_processor(name, component, config));
+            }
+            World::Agent => "found an agent; run it with `lapidary agent`",
+            World::ChatFormat => "found a chat format; name it with --format",
+        };
+        let detail = format!("expected a tool or a logits processor, {cure}");
+        Err(Error::new(ErrorKind::Unsupported, format!("plugin {name:?}"), detail).into())
     }
 }
 
@@ -211,7 +235,7 @@ impl ToolArgs {
         for text in self.grants.iter().flat_map(|texts| texts.split(',')) {
             let named = text
                 .split_once('@')
-                .filter(|(plugin, _)| self.names(plugin));
+                .filter(|(plugin, _)| *plugin == name || self.names(plugin));
             grants = match named {
                 Some((plugin, text)) if plugin == name => grants.with_text(text)?,
                 Some(_) => grants,
@@ -228,11 +252,20 @@ impl ToolArgs {
     }
 }
 
-/// A tool plugin before it is loaded.
+fn json_object(text: &str) -> Result<Value, String> {
+    let object: Result<Map<String, Value>, _> = serde_json::from_str(text);
+    let object = object.map_err(|error| format!("expected a JSON object: {error}"))?;
+    Ok(Value::Object(object))
+}
+
+/// A plugin before it is loaded.
 pub struct PluginFile {
+    /// What errors call it.
     pub name: String,
-    component: Vec<u8>,
-    grants: Grants,
+    /// Its bytes.
+    pub component: Vec<u8>,
+    /// What it may do.
+    pub grants: Grants,
 }
 
 impl PluginFile {

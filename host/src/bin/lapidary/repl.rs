@@ -9,8 +9,9 @@ use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use crate::answer::{View, answer};
-use crate::chat::{AskArgs, image};
+use crate::chat::AskArgs;
 use crate::mcp::Servers;
+use crate::message::image;
 use crate::model::{ToolArgs, read};
 use crate::screen;
 use crate::transcript::Transcript;
@@ -51,7 +52,7 @@ pub fn run(
     servers: &Servers,
 ) -> anyhow::Result<ExitCode> {
     let mut editor = DefaultEditor::new()?;
-    let (conversation, media) = (ask.conversation(), ask.media()?);
+    let (conversation, media) = (ask.message.instructions(), ask.message.media()?);
     let mut repl = Repl {
         runtime,
         ask,
@@ -87,7 +88,7 @@ impl Repl<'_> {
         let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
         let path = Path::new(argument.trim());
         match name {
-            "image" => self.media.push(image(path, self.ask.image_budget)?),
+            "image" => self.media.push(image(path, self.ask.message.image_budget)?),
             "audio" => self.media.push(Media::audio(read(path)?)),
             "video" => self.media.push(Media::video(read(path)?)),
             "think" => {

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use lapidary::{
-    ControlScanner, Format, Interrupt, Plugin, PromptStyle, StopReason, ToolCall, ToolPlugin,
+    AgentPlugin, ControlScanner, Conversation, Format, Interrupt, LogitsPlugin, LogitsSession,
+    Plugin, PromptStyle, StopReason, ToolCall, ToolPlugin,
 };
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::manifest::invalid;
+use super::script::Script;
 use crate::{model, parse, render};
 
 /// The file of cases in a plugin's folder.
@@ -45,14 +48,14 @@ pub fn json_lines(path: &Path) -> anyhow::Result<Vec<(usize, Value)>> {
 }
 
 impl Case {
-    /// Runs it; the error says what was expected and what came.
-    pub fn run(&self, plugin: &Plugin) -> Result<(), String> {
+    /// Runs it; the error says what was expected and what came. `model` says what the case has its model say.
+    pub fn run(&self, plugin: &Plugin, model: &Script) -> Result<(), String> {
+        model.begin(self.fields.get("model"))?;
         match plugin {
             Plugin::Tools(tools) => self.call(tools),
             Plugin::Format(format) => self.speak(format),
-            Plugin::Agent(_) | Plugin::Logits(_) => {
-                Err("expected a tool or a chat format, found another world".to_owned())
-            }
+            Plugin::Agent(agent) => self.run_agent(agent),
+            Plugin::Logits(processor) => self.step(processor),
         }
     }
 
@@ -67,12 +70,68 @@ impl Case {
             .call(&call, &Interrupt::new())
             .map_err(|error| error.to_string())?;
         let found = json!(result)["content"].take();
-        match (self.fields.get("error"), result.is_error) {
-            (Some(words), true) => contains(words, &found),
-            (Some(words), false) => Err(format!("expected the error {words}, found {found}")),
-            (None, true) => Err(format!("expected a result, found the error {found}")),
-            (None, false) => self.expect(&found),
+        self.judge(match result.is_error {
+            true => Err(found),
+            false => Ok(found),
+        })
+    }
+
+    /// Holds a result, or an error, against what is expected.
+    fn judge(&self, found: Result<Value, Value>) -> Result<(), String> {
+        match (self.fields.get("error"), found) {
+            (Some(words), Err(found)) => contains(words, &found),
+            (Some(words), Ok(found)) => Err(format!("expected the error {words}, found {found}")),
+            (None, Err(found)) => Err(format!("expected a result, found the error {found}")),
+            (None, Ok(found)) => self.expect(&found),
         }
+    }
+
+    fn run_agent(&self, agent: &AgentPlugin) -> Result<(), String> {
+        let conversation = match self.fields.get("run") {
+            Some(Value::String(text)) => Conversation::new().user(text),
+            Some(messages) => {
+                Conversation::from_json(messages).map_err(|error| error.to_string())?
+            }
+            None => return Err("expected run, a task or messages".to_owned()),
+        };
+        let answer = agent.run(&conversation, &Interrupt::new());
+        self.judge(match answer {
+            Ok(content) => Ok(content.to_json()),
+            Err(error) => Err(error.to_string().into()),
+        })
+    }
+
+    fn step(&self, processor: &LogitsPlugin) -> Result<(), String> {
+        let none = json!({});
+        let config = self.fields.get("config").unwrap_or(&none);
+        let told = |error: lapidary::Error| Value::from(error.to_string());
+        let stepped = processor
+            .session(config, &Interrupt::new())
+            .and_then(|mut session| self.steps(&mut session));
+        self.judge(stepped.map_err(told))
+    }
+
+    /// The scores after each step; null for a token that cannot come.
+    fn steps(&self, session: &mut LogitsSession) -> lapidary::Result<Value> {
+        let wrong = || {
+            invalid(
+                "logits",
+                "expected a list of numbers for each step".to_owned(),
+            )
+        };
+        let steps = self.fields.get("logits").and_then(Value::as_array);
+        let tokens = &self.fields["tokens"];
+        let mut changed = Vec::new();
+        for (index, step) in steps.ok_or_else(wrong)?.iter().enumerate() {
+            let mut scores: Vec<f32> = Vec::deserialize(step).map_err(|_| wrong())?;
+            let last = index
+                .checked_sub(1)
+                .and_then(|before| tokens[before].as_u64());
+            let last = last.and_then(|id| u32::try_from(id).ok());
+            session.step(last, &mut scores)?;
+            changed.push(scores);
+        }
+        Ok(json!(changed))
     }
 
     fn speak(&self, format: &Format) -> Result<(), String> {
@@ -116,6 +175,14 @@ fn fits(expected: &Value, found: &Value) -> bool {
         (Value::Object(expected), Value::Object(found)) => expected
             .iter()
             .all(|(key, value)| found.get(key).is_some_and(|found| fits(value, found))),
+        (Value::Array(expected), Value::Array(found)) => {
+            expected.len() == found.len()
+                && expected
+                    .iter()
+                    .zip(found)
+                    .all(|(one, other)| fits(one, other))
+        }
+        (Value::Number(expected), Value::Number(found)) => expected.as_f64() == found.as_f64(),
         _ => expected == found,
     }
 }

@@ -44,14 +44,15 @@ pub fn write(manifest: &Manifest, folder: &Path) -> anyhow::Result<PathBuf> {
 fn world(manifest: &Manifest) -> String {
     let interface =
         |kind: &str, name: &str| format!("    {kind} lapidary:plugin/{name}@{VERSION};\n");
-    let exports: &[&str] = match manifest.world {
-        WorldName::Tool => &["tools"],
-        WorldName::Format => &["format", "template", "parser"],
+    let (needed, exports): (&[&str], &[&str]) = match manifest.world {
+        WorldName::Tool => (&[], &["tools"]),
+        WorldName::Format => (&[], &["format", "template", "parser"]),
+        WorldName::Agent => (&[], &["pipeline"]),
+        WorldName::Logits => (&["logits"], &["processor"]),
     };
-    let imports = manifest
-        .imports
-        .iter()
-        .map(|name| interface("import", name));
+    let wanted = manifest.imports.iter().map(String::as_str);
+    let imports = needed.iter().copied().chain(wanted);
+    let imports = imports.map(|name| interface("import", name));
     let exports = exports.iter().map(|name| interface("export", name));
     let body: String = imports.chain(exports).collect();
     format!("package lapidary:author;\n\nworld {WORLD} {{\n{body}}}\n")

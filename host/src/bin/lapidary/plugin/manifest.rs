@@ -43,6 +43,10 @@ pub enum WorldName {
     Tool,
     /// A template and a parser: the world `chat-format`.
     Format,
+    /// A program that drives the model: the world `agent`.
+    Agent,
+    /// What leans on the choice of tokens: the world `logits-processor`.
+    Logits,
 }
 
 /// What a plugin is written in.

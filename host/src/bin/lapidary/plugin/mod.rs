@@ -12,6 +12,7 @@ mod new;
 mod pack;
 mod record;
 mod replay;
+mod script;
 mod sign;
 mod test;
 mod tool;

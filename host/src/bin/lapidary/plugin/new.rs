@@ -36,6 +36,7 @@ type File = (&'static str, &'static str);
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     check_name(&args.name)?;
+    check_pair(args.lang, args.world)?;
     let folder = args.parent.join(&args.name);
     if folder.exists() {
         let detail = "is already there; choose another name or remove it".to_owned();
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         version: "0.1.0".to_owned(),
         world: args.world,
         language: args.lang,
-        imports: Vec::new(),
+        imports: imports(args.world),
     };
     write(&folder.join(manifest::FILE), &toml::to_string(&manifest)?)?;
     write(&folder.join(".gitignore"), "/build\n/target\n")?;
@@ -62,26 +63,32 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn files(language: Language, world: WorldName) -> Vec<File> {
-    let mut files = match world {
-        WorldName::Tool => tool_files(language),
-        WorldName::Format => format_files(language),
-    };
-    files.push(match world {
-        WorldName::Tool => (cases::FILE, include_str!("templates/tool_cases.jsonl.txt")),
-        WorldName::Format => (
-            cases::FILE,
-            include_str!("templates/format_cases.jsonl.txt"),
-        ),
-    });
-    files
+    match world {
+        WorldName::Tool => {
+            let cases = include_str!("templates/tool_cases.jsonl.txt");
+            vec![(cases::FILE, cases), tool_file(language)]
+        }
+        WorldName::Format => {
+            let cases = include_str!("templates/format_cases.jsonl.txt");
+            [vec![(cases::FILE, cases)], format_files(language)].concat()
+        }
+        WorldName::Agent => {
+            let cases = include_str!("templates/agent_cases.jsonl.txt");
+            vec![(cases::FILE, cases), agent_file(language)]
+        }
+        WorldName::Logits => {
+            let cases = include_str!("templates/logits_cases.jsonl.txt");
+            [vec![(cases::FILE, cases)], logits_files(language)].concat()
+        }
+    }
 }
 
-fn tool_files(language: Language) -> Vec<File> {
+fn tool_file(language: Language) -> File {
     match language {
-        Language::Rust => vec![("src/lib.rs", include_str!("templates/tool.rs.txt"))],
-        Language::Python => vec![("plugin.py", include_str!("templates/tool.py.txt"))],
-        Language::Js => vec![("plugin.js", include_str!("templates/tool.js.txt"))],
-        Language::C => vec![("plugin.c", include_str!("templates/tool.c.txt"))],
+        Language::Rust => ("src/lib.rs", include_str!("templates/tool.rs.txt")),
+        Language::Python => ("plugin.py", include_str!("templates/tool.py.txt")),
+        Language::Js => ("plugin.js", include_str!("templates/tool.js.txt")),
+        Language::C => ("plugin.c", include_str!("templates/tool.c.txt")),
     }
 }
 
@@ -94,6 +101,48 @@ fn format_files(language: Language) -> Vec<File> {
         ],
         Language::Js => vec![("plugin.js", include_str!("templates/format.js.txt"))],
         Language::C => vec![("plugin.c", include_str!("templates/format.c.txt"))],
+    }
+}
+
+fn agent_file(language: Language) -> File {
+    match language {
+        Language::Rust => ("src/lib.rs", include_str!("templates/agent.rs.txt")),
+        Language::Python => ("plugin.py", include_str!("templates/agent.py.txt")),
+        Language::Js => ("plugin.js", include_str!("templates/agent.js.txt")),
+        Language::C => ("plugin.c", include_str!("templates/agent.c.txt")),
+    }
+}
+
+fn logits_files(language: Language) -> Vec<File> {
+    match language {
+        Language::Rust => vec![("src/lib.rs", include_str!("templates/logits.rs.txt"))],
+        Language::Python => vec![
+            ("plugin.py", include_str!("templates/logits.py.txt")),
+            ("processor.py", include_str!("templates/processor.py.txt")),
+        ],
+        // Refused before.
+        Language::Js => Vec::new(),
+        Language::C => vec![("plugin.c", include_str!("templates/logits.c.txt"))],
+    }
+}
+
+/// Every pair has a template but one.
+fn check_pair(language: Language, world: WorldName) -> anyhow::Result<()> {
+    match (language, world) {
+        (Language::Js, WorldName::Logits) => {
+            let detail = "expected rust, python or c, found js: componentize-qjs 0.4.5 does not give back the \
+                          scores that it borrows from the host, which ends the call";
+            Err(invalid("--world logits", detail.to_owned()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the template uses of the host.
+fn imports(world: WorldName) -> Vec<String> {
+    match world {
+        WorldName::Agent => vec!["inference".to_owned()],
+        WorldName::Tool | WorldName::Format | WorldName::Logits => Vec::new(),
     }
 }
 
@@ -112,7 +161,7 @@ fn cargo_manifest(args: &Args) -> anyhow::Result<String> {
     };
     let features = match args.world {
         WorldName::Tool => "",
-        WorldName::Format => ", default-features = false",
+        WorldName::Format | WorldName::Agent | WorldName::Logits => ", default-features = false",
     };
     let dependency = match sdk {
         Some(folder) => format!("{{ path = {:?}{features} }}", folder.display().to_string()),

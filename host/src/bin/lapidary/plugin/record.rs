@@ -10,7 +10,7 @@ use clap::Args as ClapArgs;
 use lapidary::Runtime;
 use serde_json::Value;
 
-use crate::{chat, screen};
+use crate::{agent, chat, screen};
 
 /// Chat as `lapidary chat` does, and write every use of a plugin to a file, for `lapidary plugin replay`.
 ///
@@ -25,17 +25,34 @@ pub struct Args {
     /// The file to write.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
+    /// Let this agent do the prompt, as `lapidary agent` does, in place of a chat.
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
     #[command(flatten)]
     chat: chat::Args,
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let lines = Lines::default();
-    let done = chat::run_watched(args.chat, |runtime| lines.take_from(runtime));
+    let watch = |runtime: &Runtime| lines.take_from(runtime);
+    let done = match args.agent {
+        Some(agent) => agent::run_watched(task(agent, args.chat), watch),
+        None => chat::run_watched(args.chat, watch),
+    };
     // A chat that fails is worth a recording most of all.
     let count = lines.write(&args.out)?;
     screen::progress(&format!("{count} lines in {}", args.out.display()));
     done
+}
+
+fn task(agent: PathBuf, chat: chat::Args) -> agent::Args {
+    agent::Args {
+        agent,
+        task: chat.prompt,
+        model: chat.model,
+        plugins: chat.plugins,
+        message: chat.ask.message,
+    }
 }
 
 /// The lines so far.

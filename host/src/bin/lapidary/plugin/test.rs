@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use lapidary::{Engines, ErrorKind, Grants, Limits, Plugin};
+use lapidary::{Engines, ErrorKind, Grants, Inference, InferenceGrant, Limits, Plugin};
 
 use super::cases;
 use super::conform::{self, ConformArgs};
 use super::manifest::Project;
+use super::script::Script;
 use crate::model::{code_cache, file_name, read};
 use crate::screen;
 
@@ -16,8 +18,10 @@ use crate::screen;
 ///
 /// A case is a call of a tool, {"call":NAME,"arguments":{…},"expect":CONTENT} or {…,"error":WORDS} for a failure
 /// that the model hears of; for a chat format it is {"render":REQUEST,"expect":{…}} or
-/// {"parse":REQUEST,"expect":{…}}, as `lapidary render` and `lapidary parse` read and print them. Ends with 4
-/// when one fails.
+/// {"parse":REQUEST,"expect":{…}}, as `lapidary render` and `lapidary parse` read and print them; for an agent
+/// {"run":TASK,"model":[ANSWER,…],"expect":ANSWER}, the model's answers made up; for a logits processor
+/// {"config":{…},"logits":[[…],…],"tokens":[ID,…],"expect":[[…],…]}, the scores before and after each step, null
+/// for what cannot come. Ends with 4 when one fails.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:\n  lapidary plugin test count-words")]
 pub struct Args {
@@ -45,7 +49,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => Project::open(&args.folder)?.component(),
     };
     let grants = args.grants.join(",").parse::<Grants>()?;
+    // The model is the cases' own: nobody has to grant it.
+    let grants = grants.with_inference(InferenceGrant::default());
     let engines = Engines::new(&Limits::default(), code_cache())?;
+    let script = Arc::new(Script::default());
+    let model: Arc<dyn Inference> = script.clone();
+    engines.provide(&model);
     let plugin = Plugin::load(
         &file_name(&component),
         &read(&component)?,
@@ -54,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     )?;
     let mut failed = 0;
     for case in &cases {
-        if let Err(reason) = case.run(&plugin) {
+        if let Err(reason) = case.run(&plugin, &script) {
             failed += 1;
             screen::result(&format!("line {}: {reason}\n", case.line))?;
         }
