@@ -97,7 +97,9 @@ fn argument_schemas() -> Vec<Value> {
             "type": "object", "properties": {"list": {"$ref": "#/$defs/node"}}, "required": ["list"]}),
         json!({"type": "object", "properties": {
             "meta": {"type": "object", "additionalProperties": {"type": "integer"}},
-            "m": {"type": "integer", "multipleOf": 5}}, "required": ["meta", "m"]}),
+            "open": {"type": "object", "properties": {"": {"type": "null"}},
+                "additionalProperties": {"type": "boolean"}},
+            "m": {"type": "integer", "multipleOf": 5}}, "required": ["meta", "m", "open"]}),
         json!({"allOf": [{"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]},
             {"properties": {"y": {"type": "string", "pattern": "^a|b$", "minLength": 2,
                 "maxLength": 6}}, "required": ["y"]}]}),
@@ -436,6 +438,15 @@ fn what_no_grammar_says_is_refused_by_name() {
         unsupported,
         "uniqueItems",
     );
+    let spelled = ChatOptions {
+        tools: vec![tool("open{door}", json!({}))],
+        tool_choice: ToolChoice::Required,
+        ..greedy(4)
+    };
+    refused(spelled, ErrorKind::Invalid, "open{door}");
+    let many = (0..700).map(|index| (format!("key{index}"), json!({"type": "null"})));
+    let many: Value = Value::Object(many.collect());
+    let wide = ResponseFormat::JsonSchema(json!({"type": "object", "properties": many}));
     let named = ChatOptions {
         tool_choice: ToolChoice::Named("nobody".into()),
         ..greedy(4)
@@ -445,6 +456,11 @@ fn what_no_grammar_says_is_refused_by_name() {
         response_format,
         ..greedy(4)
     };
+    let wide = ChatOptions {
+        tool_choice: ToolChoice::None,
+        ..answer(wide)
+    };
+    refused(wide, unsupported, "simpler");
     let schema = json!({"type": "object", "if": {}});
     refused(
         answer(ResponseFormat::JsonSchema(schema)),

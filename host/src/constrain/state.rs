@@ -163,7 +163,8 @@ fn refusal(token_count: usize, error: &impl Display) -> Error {
         let detail = "expected a token that goes on, found none in the vocabulary; the grammar cannot be met";
         return Error::invalid(subject, detail);
     }
-    if reason.contains("lexer error") || reason.contains("parser error") {
+    let told = reason.to_lowercase();
+    if told.contains("lexer error") || told.contains("parser error") {
         let detail = format!("expected a simpler grammar: {reason}");
         return Error::unsupported(subject, detail);
     }

@@ -1,8 +1,9 @@
 //! Calls and their arguments in Gemma's notation.
 
-use super::fault::bad;
+use super::fault::{bad, refuse};
 use super::lark::{Lark, literal};
 use super::schema::Schemas;
+use crate::parser::is_callable;
 use crate::token;
 use lapidary_guest::{Error, ToolDefinition};
 use serde_json::Value;
@@ -11,6 +12,13 @@ use serde_json::Value;
 pub fn calls(lark: &mut Lark, tools: &[&ToolDefinition], strict: bool) -> Result<String, Error> {
     let mut calls = Vec::with_capacity(tools.len());
     for (index, tool) in tools.iter().enumerate() {
+        if !is_callable(&tool.name) {
+            let message = format!(
+                "tools: expected names that a call can spell, found {:?}",
+                tool.name
+            );
+            return Err(refuse("bad-tool-name", &message));
+        }
         let arguments = arguments(lark, tool, index, strict)?;
         let head = literal(&format!("call:{}", tool.name));
         calls.push(format!("{head} {arguments}"));

@@ -21,12 +21,12 @@ pub fn declared(key: &str) -> String {
 /// Any key but the declared ones, bare, as a terminal; its colon stands behind it.
 pub fn others(declared: &[&str]) -> String {
     let any = "/[\\p{L}_][\\p{L}\\p{N}_]{0,63}/";
-    if declared.is_empty() {
-        return any.to_owned();
+    let taken = declared.iter().filter(|key| !key.is_empty());
+    let taken: Vec<String> = taken.map(|key| literal(key)).collect();
+    match taken.as_slice() {
+        [] => any.to_owned(),
+        taken => format!("{any} & ~({})", taken.join(" | ")),
     }
-    let taken: Vec<String> = declared.iter().map(|key| literal(key)).collect();
-    let taken = taken.into_iter().filter(|key| key != "\"\"");
-    format!("{any} & ~({})", taken.collect::<Vec<_>>().join(" | "))
 }
 
 fn is_bare(key: &str) -> bool {
@@ -39,4 +39,15 @@ fn is_bare(key: &str) -> bool {
         && key
             .chars()
             .all(|c| c.is_alphanumeric() || INNER.contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::others;
+
+    #[test]
+    fn an_empty_key_is_no_alternative() {
+        assert_eq!(others(&[""]), others(&[]));
+        assert!(others(&["", "a"]).ends_with("~(\"a\")"));
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::fault::bad;
 use super::keys;
-use super::scalar::sorted;
 use super::schema::{Schemas, kinds};
+use crate::template::python::sorted;
 use lapidary_guest::Error;
 use serde_json::{Map, Value};
 

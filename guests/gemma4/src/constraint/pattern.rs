@@ -61,7 +61,7 @@ fn alternatives(pattern: &str) -> Vec<&str> {
 
 fn anchor_inside(pattern: &str) -> Option<&'static str> {
     let mut scan = Scan::default();
-    for (at, c) in pattern.char_indices() {
+    for c in pattern.chars() {
         let plain = scan.step(c);
         match c {
             '^' if plain => return Some("^"),
@@ -69,7 +69,6 @@ fn anchor_inside(pattern: &str) -> Option<&'static str> {
             'b' | 'B' if scan.escaping && !scan.in_class => return Some("\\b"),
             _ => {}
         }
-        let _ = at;
     }
     None
 }

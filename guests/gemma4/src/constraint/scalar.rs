@@ -5,6 +5,7 @@ use super::fault::{bad, unsupported};
 use super::keys;
 use super::lark::{Lark, literal};
 use super::pattern;
+use crate::template::python::sorted;
 use crate::token;
 use lapidary_guest::Error;
 use serde_json::{Map, Value};
@@ -41,13 +42,6 @@ pub fn constant(value: &Value) -> String {
             format!("\"{{\" {} \"}}\"", entries.join(" \",\" "))
         }
     }
-}
-
-/// The template's order: by key, letter case aside.
-pub fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
-    let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_by_cached_key(|(key, _)| key.to_lowercase());
-    entries
 }
 
 /// `type: string`.

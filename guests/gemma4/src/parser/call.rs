@@ -156,7 +156,7 @@ impl Call {
     }
 
     fn begin(&mut self, header: &str, closer: char, around: &mut Surroundings) -> Turn {
-        let stage = match header::read(header) {
+        let stage = match header::read(header, |name| around.tools.declares(name)) {
             Ok(Some(written)) => {
                 let schema = self.start(&written.name, around);
                 Stage::Arguments(Arguments::new(closer, schema))
@@ -173,7 +173,7 @@ impl Call {
 
     /// A call without braces has no arguments, if it was meant to be one.
     fn end_header(&mut self, header: &str, item: Item, around: &mut Surroundings) -> Turn {
-        let flaw = match header::read(header) {
+        let flaw = match header::read(header, |name| around.tools.declares(name)) {
             Ok(Some(written)) if is_close(Some(&item)) => {
                 if written.marked || around.tools.declares(&written.name) {
                     self.start(&written.name, around);

@@ -13,6 +13,7 @@ mod sink;
 mod string;
 
 use crate::token;
+pub use header::is_callable;
 use item::Item;
 use lapidary_guest::{Error, ErrorKind, Event, OpenRequest, Parser, StopReason, TokenPiece};
 use machine::Machine;

@@ -53,14 +53,10 @@ fn literal(text: &str) -> Option<Value> {
         "None" => return Some(Value::Null),
         _ => {}
     }
-    let value: Value = serde_json::from_str(text).ok()?;
-    let scalar = match &value {
-        Value::Null | Value::Bool(_) => true,
-        // A number that no host can hold stays text.
-        Value::Number(number) => number.as_f64().is_some_and(f64::is_finite),
+    parsed(text).filter(|value| match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
         Value::String(_) | Value::Array(_) | Value::Object(_) => false,
-    };
-    scalar.then_some(value)
+    })
 }
 
 /// Text as one of the wanted types, tried from the narrowest on.
@@ -119,8 +115,23 @@ fn number(text: &str) -> Option<Value> {
     parsed(&value.to_string())
 }
 
-fn parsed(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
+/// A JSON text that every host can read: what is not stays text.
+pub fn parsed(text: &str) -> Option<Value> {
+    let value = serde_json::from_str(text).ok()?;
+    is_readable(&value, LEVELS_MAX).then_some(value)
+}
+
+/// Readers of JSON stop at 128 levels, and the arguments around a value may have half of them.
+const LEVELS_MAX: usize = 48;
+
+/// Whether the numbers are within a double's range, and the value is nested no deeper than that.
+fn is_readable(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) => number.as_f64().is_some_and(f64::is_finite),
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_readable(item, levels - 1)),
+        Value::Object(map) => levels > 0 && map.values().all(|item| is_readable(item, levels - 1)),
+    }
 }
 
 /// Without a closing quotation mark that nothing opened.
@@ -151,9 +162,17 @@ mod tests {
             ("yes", Kinds::BOOLEAN, "\"yes\""),
             ("42.0", Kinds::INTEGER, "42"),
             ("42.5", Kinds::INTEGER, "42.5"),
+            ("1e400", Kinds::NUMBER, "\"1e400\""),
         ] {
             assert_eq!(bare(text, kinds), json, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_for_a_host_stays_text() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert_eq!(delimited(&nested(48), Kinds::ARRAY), nested(48));
+        assert!(delimited(&nested(49), Kinds::ARRAY).starts_with('"'));
     }
 
     #[test]
@@ -169,6 +188,8 @@ mod tests {
             ("null", Kinds::NULL.or(Kinds::STRING), "\"null\""),
             ("[1, 2]", Kinds::ARRAY, "[1,2]"),
             ("{\"a\":1}", Kinds::OBJECT, "{\"a\":1}"),
+            ("[1e400]", Kinds::ARRAY, "\"[1e400]\""),
+            ("1e400", Kinds::NUMBER, "\"1e400\""),
             ("a\"b\n", Kinds::STRING, r#""a\"b\n""#),
         ] {
             assert_eq!(delimited(text, kinds), json, "{text}");

@@ -2,10 +2,9 @@
 
 use lapidary_guest::ToolDefinition;
 use serde_json::Value;
+use std::collections::HashSet;
+use std::ptr;
 use std::rc::Rc;
-
-/// References followed before a schema counts as unknown: they may form a circle.
-const REFERENCES_MAX: u32 = 8;
 
 /// The tools that the model was told of.
 #[derive(Default)]
@@ -118,10 +117,14 @@ impl Schema {
 
     /// The types of a value here.
     pub fn kinds(&self) -> Kinds {
-        self.node
-            .as_deref()
-            .map(|node| self.kinds_of(node, REFERENCES_MAX))
-            .unwrap_or_default()
+        let nodes = self.nodes();
+        let kinds = nodes.iter().map(|node| own_kinds(node));
+        let kinds = kinds.fold(Kinds::default(), Kinds::or);
+        let is_nullable = |node: &&Value| node.get("nullable") == Some(&Value::Bool(true));
+        if kinds.unknown() || !nodes.iter().any(is_nullable) {
+            return kinds;
+        }
+        kinds.or(Kinds::NULL)
     }
 
     /// The schema of a property.
@@ -149,43 +152,25 @@ impl Schema {
     }
 
     fn inside(&self, pick: impl Fn(&Value) -> Option<&Value>) -> Self {
-        let found = self
-            .node
-            .as_deref()
-            .and_then(|node| self.search(node, &pick, REFERENCES_MAX));
+        let found = self.nodes().into_iter().find_map(pick);
         Self {
             root: self.root.clone(),
             node: found.cloned().map(Rc::new),
         }
     }
 
-    /// Through references and unions, the first that has what is looked for.
-    fn search<'a>(
-        &'a self,
-        node: &'a Value,
-        pick: &impl Fn(&Value) -> Option<&Value>,
-        references: u32,
-    ) -> Option<&'a Value> {
-        if let Some(found) = pick(node) {
-            return Some(found);
+    /// The schema and those that its references and unions lead to, each once: they may form circles.
+    fn nodes(&self) -> Vec<&Value> {
+        let (mut nodes, mut seen) = (Vec::new(), HashSet::new());
+        let mut open: Vec<&Value> = self.node.as_deref().into_iter().collect();
+        while let Some(node) = open.pop() {
+            if seen.insert(ptr::from_ref(node)) {
+                nodes.push(node);
+                let members: Vec<_> = self.referred(node).into_iter().chain(union(node)).collect();
+                open.extend(members.into_iter().rev());
+            }
         }
-        let references = references.checked_sub(1)?;
-        let mut members = self.referred(node).into_iter().chain(union(node));
-        members.find_map(|member| self.search(member, pick, references))
-    }
-
-    fn kinds_of(&self, node: &Value, references: u32) -> Kinds {
-        let mut kinds = own_kinds(node);
-        let Some(references) = references.checked_sub(1) else {
-            return kinds;
-        };
-        for member in self.referred(node).into_iter().chain(union(node)) {
-            kinds = kinds.or(self.kinds_of(member, references));
-        }
-        if kinds.unknown() || node.get("nullable") != Some(&Value::Bool(true)) {
-            return kinds;
-        }
-        kinds.or(Kinds::NULL)
+        nodes
     }
 
     /// The target of `$ref`, inside the tool's own schema only.
