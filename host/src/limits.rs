@@ -67,7 +67,9 @@ pub struct Limits {
     pub plugin_parts_max: usize,
     /// Bytes of call stack of a plugin. Default 512 KiB. Checked in `plugin`.
     pub plugin_stack_bytes_max: usize,
-    /// Milliseconds of one call of a chat format. Default 1,000; a usual call takes microseconds. Checked in `plugin`.
+    /// Milliseconds of one call of a chat format. Default 5,000: a usual call takes microseconds, but the official
+    /// template of July 2026, run as Jinja, looks at every pair of messages, and a thousand take it a second. Checked
+    /// in `plugin`.
     pub format_call_ms_max: u64,
     /// Milliseconds of one tool call. Default 10,000. Checked in `plugin`.
     pub tool_call_ms_max: u64,
@@ -129,7 +131,7 @@ impl Default for Limits {
             plugin_instances_max: 1_000,
             plugin_parts_max: 128,
             plugin_stack_bytes_max: 512 << 10,
-            format_call_ms_max: 1_000,
+            format_call_ms_max: 5_000,
             tool_call_ms_max: 10_000,
             plugin_copy_bytes_max: 4 << 20,
             agent_call_ms_max: 60_000,

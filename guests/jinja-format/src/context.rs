@@ -32,11 +32,8 @@ fn messages(messages: &[Message]) -> Result<Value, Error> {
     let mut rest = messages.iter().enumerate().peekable();
     while let Some((index, message)) = rest.next() {
         let mut fields = self::message(message, index)?;
-        let results = messages[index + 1..]
-            .iter()
-            .take_while(|next| next.role == Role::Tool);
-        let results: Vec<&Message> = results.collect();
-        if results.iter().any(|result| is_structured(result)) && !message.tool_calls.is_empty() {
+        let results = results(message, &messages[index + 1..]);
+        if results.iter().any(is_structured) {
             let inner = results
                 .iter()
                 .map(|result| legacy_result(&message.tool_calls, result, index));
@@ -46,6 +43,16 @@ fn messages(messages: &[Message]) -> Result<Value, Error> {
         list.push(Value::Object(fields));
     }
     Ok(Value::Array(list))
+}
+
+/// What the calls of a message gave; nothing where it makes none.
+fn results<'a>(message: &Message, behind: &'a [Message]) -> &'a [Message] {
+    if message.tool_calls.is_empty() {
+        return &[];
+    }
+    let is_other = |next: &Message| next.role != Role::Tool;
+    let end = behind.iter().position(is_other).unwrap_or(behind.len());
+    &behind[..end]
 }
 
 fn is_structured(message: &Message) -> bool {

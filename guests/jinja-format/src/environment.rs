@@ -26,7 +26,10 @@ pub fn environment<'a>(stand_ins: &Arc<StandIns>, now: Option<i64>) -> Environme
     engine.set_unknown_method_callback(move |state, value, method, arguments| {
         methods::call(state, value, method, arguments, &of_methods)
     });
-    engine.add_function("raise_exception", raise);
+    let of_refusals = Arc::clone(stand_ins);
+    engine.add_function("raise_exception", move |message: &Value| {
+        raise(&of_refusals.spelled(&values::text(message)))
+    });
     engine.add_function("strftime_now", move |format: &str| {
         clock::strftime_now(now, format)
     });
@@ -51,9 +54,9 @@ fn add_filters(engine: &mut Environment<'_>) {
     engine.add_filter("tojson", tojson);
 }
 
-fn raise(message: &Value) -> Result<Value, Error> {
+fn raise(message: &str) -> Result<Value, Error> {
     let error = Error::new(ErrorKind::InvalidOperation, "raise_exception");
-    Err(error.with_source(Raised(values::text(message))))
+    Err(error.with_source(Raised(message.to_owned())))
 }
 
 /// What Python can count and index: lists, texts, dicts, and Jinja's undefined.

@@ -52,23 +52,26 @@ fn kind(spelling: &str) -> Option<MediaKind> {
     }
 }
 
+/// The role line of the model's turn.
+const OPENING: &str = "model\n";
+
 /// Where the model's turn stands open, as an index into `pieces`; text behind `model\n` becomes a piece of its
 /// own.
 pub fn open_turn(pieces: &mut Vec<Piece>) -> u32 {
     let mut open = None;
-    let mut at = 0;
-    while at < pieces.len() {
-        open = match control(&pieces[at]) {
-            Some("<|turn>") => opens_at(pieces, at + 1),
+    for (at, piece) in pieces.iter().enumerate() {
+        open = match control(piece) {
+            Some("<|turn>") => pieces.get(at + 1).and_then(role_line).map(|_| at + 2),
             Some("<turn|>" | "<|tool_response>") => None,
             Some("<tool_response|>") => Some(at + 1),
             // A thought outside of any turn: the model goes on behind results that were followed by text.
             Some("<|channel>") => open.or(Some(at)),
             _ => open,
         };
-        at += 1;
     }
-    u32::try_from(open.unwrap_or(pieces.len())).unwrap_or(u32::MAX)
+    let open = open.unwrap_or(pieces.len());
+    part_role_line(pieces, open);
+    u32::try_from(open).unwrap_or(u32::MAX)
 }
 
 fn control(piece: &Piece) -> Option<&str> {
@@ -78,18 +81,24 @@ fn control(piece: &Piece) -> Option<&str> {
     }
 }
 
-/// Behind `model\n`, if the piece at `at` begins with it.
-fn opens_at(pieces: &mut Vec<Piece>, at: usize) -> Option<usize> {
-    const OPENING: &str = "model\n";
-    let Some(Piece::Data(text)) = pieces.get_mut(at) else {
-        return None;
-    };
-    let said = text.strip_prefix(OPENING)?.to_owned();
-    text.truncate(OPENING.len());
-    if !said.is_empty() {
-        pieces.insert(at + 1, Piece::Data(said));
+/// What stands behind the model's role line in a piece that begins with it.
+fn role_line(piece: &Piece) -> Option<&str> {
+    match piece {
+        Piece::Data(text) => text.strip_prefix(OPENING),
+        Piece::Control(_) | Piece::Media(_) => None,
     }
-    Some(at + 1)
+}
+
+/// Cuts the piece before `open` behind its role line, if it has one.
+fn part_role_line(pieces: &mut Vec<Piece>, open: usize) {
+    let Some([marker, line]) = open.checked_sub(2).and_then(|at| pieces.get_mut(at..open)) else {
+        return;
+    };
+    let said = role_line(line).unwrap_or_default().to_owned();
+    if control(marker) == Some("<|turn>") && !said.is_empty() {
+        *line = Piece::Data(OPENING.to_owned());
+        pieces.insert(open, Piece::Data(said));
+    }
 }
 
 /// Takes output up to a bound.
@@ -172,6 +181,24 @@ mod tests {
             let mut pieces = [&asked[..], &behind].concat();
             assert_eq!(open_turn(&mut pieces), open, "{behind:?}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_the_role_line_is_a_piece_of_its_own() {
+        let mut pieces = vec![control("<|turn>"), data("model\nSo")];
+        let past = [data("model\nSo"), control("<turn|>"), control("<|turn>")];
+        pieces.splice(1..1, past);
+        assert_eq!(open_turn(&mut pieces), 5);
+        assert_eq!(
+            pieces[1..],
+            [
+                data("model\nSo"),
+                control("<turn|>"),
+                control("<|turn>"),
+                data("model\n"),
+                data("So"),
+            ]
+        );
     }
 
     #[test]

@@ -50,6 +50,10 @@ impl StandIns {
 
     /// The control token that a code point stands for.
     pub fn spelling(&self, character: char) -> Option<&str> {
+        // Nearly all text: a prompt of a megabyte is looked at character by character.
+        if u32::from(character) < *PRIVATE[0].start() {
+            return None;
+        }
         let pair = self.pairs.iter().find(|(_, known)| *known == character)?;
         Some(&pair.0)
     }

@@ -44,14 +44,15 @@ pub fn settled<'a>(messages: &'a [Message], request: &RenderRequest) -> Settled<
             origins,
         };
     }
+    let last_user = messages
+        .iter()
+        .rposition(|message| message.role == Role::User);
     let mut list = Vec::with_capacity(messages.len() + 2);
     for (index, message) in messages.iter().enumerate() {
         let next = messages.get(index + 1);
         let continued = next.is_none() && request.continue_final_message;
         if is_caller(message) && says_something(message) && !continued {
-            let past = messages[index..]
-                .iter()
-                .any(|later| later.role == Role::User);
+            let past = last_user.is_some_and(|last| index < last);
             list.extend(
                 split(message, past && request.preserve_thinking).map(|part| (index, part)),
             );
