@@ -40,8 +40,10 @@ def fields(message, habits):
 
 
 def parsed(arguments):
+    if not isinstance(arguments, str):
+        return None
     try:
-        return json.loads(arguments) if isinstance(arguments, str) else None
+        return json.loads(arguments) if arguments.strip() else {}
     except ValueError:
         return None
 

@@ -179,6 +179,13 @@ def conversations():
         yield f"arguments-{name}", loop(arguments=arguments)
     yield "arguments-none", [HI, assistant(tool_calls=[call("f", None, "1")])]
     yield "arguments-text", [HI, assistant(tool_calls=[call("f", '{"a": 1}', "1")])]
+    yield "arguments-empty-text", [HI, assistant(tool_calls=[call("f", "", "1")])]
+    yield "results-with-number-ids", [
+        HI,
+        assistant(tool_calls=[call("f", {}, 1), call("g", {}, 2)]),
+        result("of g", tool_call_id=2),
+        result("of f", tool_call_id=1),
+    ]
     yield "arguments-list", [HI, assistant(tool_calls=[call("f", [1], "1")])]
 
 

@@ -12,8 +12,9 @@ use crate::error::{Error, Result};
 impl Conversation {
     /// Reads a list of messages.
     ///
-    /// Habits of the OpenAI API are understood: arguments as a JSON string, `image_url` and
-    /// `input_audio` parts with `data:` URLs, the role `developer`, reasoning under any of its names.
+    /// Habits of the OpenAI API are understood: arguments as a JSON string, which may be empty, `image_url` and
+    /// `input_audio` parts with `data:` URLs, the role `developer`, reasoning under any of its names, ids that are
+    /// numbers.
     /// A media part without data keeps its place and has no bytes.
     ///
     /// # Errors
@@ -121,8 +122,17 @@ fn message(fields: &Map<String, Value>, at: &str) -> Result<Message> {
         content: content(fields.get("content"), at)?,
         reasoning: reasoning(fields),
         tool_calls: calls,
-        tool_call_id: text("tool_call_id"),
+        tool_call_id: id(fields.get("tool_call_id")),
     })
+}
+
+/// Texts, and the numbers of clients that count.
+fn id(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 /// In the reference's order (transformers 5.23, `utils/chat_template_utils.py`, then the template): `reasoning`
@@ -143,8 +153,9 @@ fn role(value: Option<&Value>, at: &str) -> Result<Role> {
         Some("assistant" | "model") => Ok(Role::Assistant),
         Some("tool") => Ok(Role::Tool),
         other => {
+            let found = other.map_or_else(|| "no text".to_owned(), |name| format!("{name:?}"));
             let detail =
-                format!("expected system, developer, user, assistant or tool, found {other:?}");
+                format!("expected system, developer, user, assistant or tool, found {found}");
             Err(invalid(&format!("{at}/role"), detail))
         }
     }
@@ -209,15 +220,21 @@ fn data(part: &Value, at: &str) -> Result<Vec<u8>> {
         "/video",
     ];
     let url = paths.iter().find_map(|path| part.pointer(path)?.as_str());
-    let url = url.and_then(|url| url.strip_prefix("data:")?.split_once(";base64,"));
-    let encoded = url.map(|(_, encoded)| encoded);
-    let encoded = encoded.or_else(|| part.pointer("/input_audio/data")?.as_str());
+    let audio = || part.pointer("/input_audio/data")?.as_str();
+    let encoded = url
+        .and_then(of_data_url)
+        .or_else(|| audio().map(|data| of_data_url(data).unwrap_or(data)));
     let decode = |text| {
         STANDARD
             .decode(text)
             .map_err(|error| invalid(at, "expected base64").with_source(error))
     };
     encoded.map_or(Ok(Vec::new()), decode)
+}
+
+fn of_data_url(url: &str) -> Option<&str> {
+    let (_, encoded) = url.strip_prefix("data:")?.split_once(";base64,")?;
+    Some(encoded)
 }
 
 fn tool_calls(calls: &[Value], at: &str) -> Result<Vec<ToolCall>> {
@@ -232,11 +249,7 @@ fn tool_call(call: &Value, at: &str) -> Result<ToolCall> {
     let function = call.get("function").unwrap_or(call);
     let name = function.get("name").and_then(Value::as_str);
     Ok(ToolCall {
-        id: call
-            .get("id")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
+        id: id(call.get("id")).unwrap_or_default(),
         name: name
             .ok_or_else(|| invalid(at, "expected a function name"))?
             .to_owned(),
@@ -249,6 +262,7 @@ fn arguments(value: Option<&Value>, at: &str) -> Result<Value> {
     match value {
         None | Some(Value::Null) => Ok(json!({})),
         Some(object @ Value::Object(_)) => Ok(object.clone()),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(json!({})),
         Some(Value::String(text)) => match serde_json::from_str(text) {
             Ok(object @ Value::Object(_)) => Ok(object),
             _ => Err(invalid(
@@ -367,8 +381,30 @@ mod tests {
     fn arguments_may_come_as_a_json_text() {
         let call = json!({"function": {"name": "f", "arguments": "{\"a\": [1]}"}});
         assert_eq!(tool_call(&call, "").unwrap().arguments, json!({"a": [1]}));
+        let call = json!({"function": {"name": "f", "arguments": " "}});
+        assert_eq!(tool_call(&call, "").unwrap().arguments, json!({}));
         let call = json!({"function": {"name": "f", "arguments": "[1]"}});
         assert!(tool_call(&call, "").is_err());
+    }
+
+    #[test]
+    fn ids_may_be_numbers() {
+        let messages = json!([
+            {"role": "assistant", "tool_calls": [{"id": 7, "function": {"name": "f"}}]},
+            {"role": "tool", "tool_call_id": 7, "content": "r"},
+        ]);
+        let read = Conversation::from_json(&messages).unwrap().messages;
+        assert_eq!(read[0].tool_calls[0].id, "7");
+        assert_eq!(read[1].tool_call_id.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_recording_may_be_base64_or_a_data_url() {
+        for data in ["AAEC", "data:audio/wav;base64,AAEC"] {
+            let part =
+                json!({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}});
+            assert_eq!(super::data(&part, "").unwrap(), [0, 1, 2], "{data}");
+        }
     }
 
     #[test]
