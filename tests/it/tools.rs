@@ -154,6 +154,29 @@ fn text_before_a_call_stays_before_it() {
 }
 
 #[test]
+fn text_that_may_become_a_stop_text_stays_before_a_call() {
+    let options = ChatOptions {
+        stop: vec![". No".into()],
+        ..replay(&[&format!("Let me see.{SUM}"), ANSWER])
+    };
+    let events: Vec<Event> = RUNTIME
+        .chat("17*23?", options)
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let before = events
+        .iter()
+        .take_while(|event| !matches!(event, Event::ToolCall(_)));
+    let said: String = before
+        .filter_map(|event| match event {
+            Event::Text { text } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(said, "Let me see.", "{events:?}");
+}
+
+#[test]
 fn a_call_to_the_callers_own_tool_ends_the_chat() {
     let spec = ToolSpec {
         name: "open_door".into(),
@@ -306,6 +329,24 @@ fn a_tool_that_needs_approval_runs_only_with_it() {
     }
     let free = with_door("\\00", ANSWERS, Limits::default());
     assert!(!results(&free, replay(&[DOOR, ANSWER])).unwrap()[0].is_error);
+}
+
+#[test]
+fn time_to_think_about_an_approval_is_not_the_tools() {
+    let limits = Limits {
+        tool_total_ms_max: 1_500,
+        ..Limits::default()
+    };
+    let slow = Approval::new(|_| {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        true
+    });
+    let options = ChatOptions {
+        approval: Some(slow),
+        ..replay(&[DOOR, ANSWER])
+    };
+    let results = results(&with_door("\\10", ANSWERS, limits), options).unwrap();
+    assert!(!results[0].is_error, "{results:?}");
 }
 
 #[test]

@@ -229,8 +229,10 @@ impl Chat {
             |call: &&ToolCall| self.options.tools.iter().any(|spec| spec.name == call.name);
         let (callers, ours): (Vec<&ToolCall>, Vec<&ToolCall>) = calls.iter().partition(is_callers);
         self.bounds.asked(calls, &self.inner.limits)?;
+        let may: Vec<bool> = ours.iter().map(|call| self.may_run(call)).collect();
+        // A person who thinks it over takes none of the tools' time.
         let started = Instant::now();
-        let results = self.run_calls(&ours)?;
+        let results = self.run_calls(&ours, &may)?;
         self.bounds
             .took(started.elapsed(), &results, &self.inner.limits)?;
         for result in results {
@@ -240,19 +242,21 @@ impl Chat {
         Ok(callers.is_empty())
     }
 
-    /// Asks for approval first, then runs what may run side by side. Results in the calls' order.
-    fn run_calls(&self, calls: &[&ToolCall]) -> Result<Vec<ToolResult>> {
-        let tools = &self.inner.tools;
+    /// Whether a call needs nobody's approval, or has it.
+    fn may_run(&self, call: &ToolCall) -> bool {
         let approval = self.options.approval.as_ref();
-        let may = |call: &ToolCall| {
-            !tools.needs_approval(call) || approval.is_some_and(|approval| approval.allows(call))
-        };
-        let may: Vec<bool> = calls.iter().map(|call| may(call)).collect();
+        !self.inner.tools.needs_approval(call)
+            || approval.is_some_and(|approval| approval.allows(call))
+    }
+
+    /// Runs the calls that may run side by side. Results in the calls' order.
+    fn run_calls(&self, calls: &[&ToolCall], may: &[bool]) -> Result<Vec<ToolResult>> {
         let allowed: Vec<&ToolCall> = calls
             .iter()
-            .zip(&may)
+            .zip(may)
             .filter_map(|(call, may)| may.then_some(*call))
             .collect();
+        let tools = &self.inner.tools;
         let ran = tools.call_all(&allowed, &self.inner.limits, &self.cancel.plugins)?;
         let mut ran = ran.into_iter();
         let results = calls.iter().zip(may).filter_map(|(call, may)| match may {

@@ -67,9 +67,7 @@ impl Turn {
         let mut events = self.events(parsed);
         let parsed = self.parser.finish(stop_reason(reason))?;
         events.extend(self.events(parsed));
-        let rest = self.stops.finish();
-        if !rest.is_empty() {
-            let event = Event::Text { text: rest };
+        if let Some(event) = held(&mut self.stops) {
             self.collected.push(&event);
             events.push(event);
         }
@@ -101,6 +99,10 @@ impl Turn {
                 break;
             }
             self.thinks = matches!(event, ParsedEvent::Thought(_));
+            if !matches!(event, ParsedEvent::Text(_)) {
+                // No stop text goes on behind a thought or a call: what was held came before it.
+                events.extend(held(&mut self.stops));
+            }
             events.extend(self.event(event));
         }
         events.iter().for_each(|event| self.collected.push(event));
@@ -155,6 +157,12 @@ impl Turn {
     fn call_number(&self, index: usize) -> usize {
         self.first_call + index
     }
+}
+
+/// The text that might have become a stop text.
+fn held(stops: &mut StopMatcher) -> Option<Event> {
+    let text = stops.finish();
+    (!text.is_empty()).then_some(Event::Text { text })
 }
 
 fn stop_reason(reason: FinishReason) -> StopReason {
