@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::files::Files;
 use crate::error::{Error, Result};
 
+/// More than any size, count or id of a model: they are multiplied with each other, and count rows of tables.
+const NUMBER_MAX: u64 = 1 << 24;
+
 /// A JSON object that answers with `None` for what is not there.
 #[derive(Clone, Debug)]
 pub(super) struct Json(pub Value);
@@ -36,17 +39,14 @@ impl Json {
     }
 
     pub fn number(&self, key: &str) -> Option<usize> {
-        self.0
-            .get(key)?
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
+        whole(self.0.get(key)?).map(|number| number as usize)
     }
 
     pub fn required(&self, key: &str) -> Result<usize> {
         self.number(key).ok_or_else(|| {
             Error::bundle(
                 "config.json",
-                format!("expected a number text_config.{key}, found none"),
+                format!("expected a number text_config.{key} of at most {NUMBER_MAX}, found none"),
             )
         })
     }
@@ -57,16 +57,35 @@ impl Json {
     }
 
     pub fn id(&self, key: &str) -> Option<u32> {
-        self.number(key).and_then(|id| u32::try_from(id).ok())
+        whole(self.0.get(key)?)
     }
 
     /// One id or a list of them.
     pub fn ids(&self, key: &str) -> Vec<u32> {
-        let as_id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
         match self.0.get(key) {
-            Some(Value::Array(ids)) => ids.iter().filter_map(as_id).collect(),
-            Some(one) => as_id(one).into_iter().collect(),
+            Some(Value::Array(ids)) => ids.iter().filter_map(whole).collect(),
+            Some(one) => whole(one).into_iter().collect(),
             None => Vec::new(),
         }
+    }
+}
+
+fn whole(value: &Value) -> Option<u32> {
+    let number = value.as_u64().filter(|number| *number <= NUMBER_MAX)?;
+    u32::try_from(number).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_no_model_has_count_as_absent() {
+        let config =
+            Json(serde_json::json!({"id": 4_294_967_295_u32, "ids": [7, 4_294_967_295_u32, -1]}));
+        assert_eq!((config.number("id"), config.id("id")), (None, None));
+        assert_eq!(config.ids("ids"), [7]);
+        let error = config.required("id").unwrap_err().to_string();
+        assert!(error.contains("at most"), "{error}");
     }
 }

@@ -24,7 +24,9 @@ const WINDOW_LENGTH: &str = "past_sliding_length";
 impl KvLayer {
     /// Bytes of keys and values of one token in this layer.
     pub fn bytes_per_token(&self) -> usize {
-        2 * self.heads * self.head_dim * self.dtype.size_bytes()
+        let both = 2 * self.dtype.size_bytes();
+        both.saturating_mul(self.heads)
+            .saturating_mul(self.head_dim)
     }
 
     /// The layers whose keys are among `inputs`, in order.

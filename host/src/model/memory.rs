@@ -55,7 +55,10 @@ impl MemoryEstimate {
         let (kv_1k_bytes, kv_full_bytes) =
             (kv(bundle, &layers, 1_000), kv(bundle, &layers, context));
         // A run has the keys and values from before and those after side by side.
-        let total = |kv, tokens| PROGRAM_BYTES + decoder_bytes + 2 * kv + run(bundle, tokens);
+        let total = |kv: u64, tokens| {
+            let rest = PROGRAM_BYTES + decoder_bytes + run(bundle, tokens);
+            rest.saturating_add(kv.saturating_mul(2))
+        };
         Ok(Self {
             decoder_bytes,
             tables_on_disk_bytes: size(GraphRole::Embed)?,
@@ -78,9 +81,10 @@ fn kv(bundle: &Bundle, layers: &[KvLayer], tokens: u64) -> u64 {
         } else {
             tokens
         };
-        rows * layer.bytes_per_token() as u64
+        rows.saturating_mul(layer.bytes_per_token() as u64)
     };
-    layers.iter().map(of_layer).sum()
+    // A graph may state any size; nothing has checked it yet.
+    layers.iter().map(of_layer).fold(0, u64::saturating_add)
 }
 
 /// What one run of a prompt that ends at `tokens` needs: activations of the widest layer, per-layer inputs, and one
