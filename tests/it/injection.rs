@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::support::RUNTIME;
 
 /// Strings in one conversation.
-const PLACES: usize = 12;
+const PLACES: usize = 17;
 
 const TURNS: &str = include_str!("../conformance/templates/turns.jinja");
 
@@ -125,8 +125,8 @@ fn conversation(strings: &[String]) -> Conversation {
     let at = |index: usize| strings[index].clone();
     let call = |id: &str, text: String| ToolCall {
         id: id.to_owned(),
-        name: "f".to_owned(),
-        arguments: json!({"a": text, "b": [text]}),
+        name: at(12),
+        arguments: json!({"a": text, strings[13].as_str(): [text]}),
     };
     let result = |id: &str, content: Message| Message {
         tool_call_id: Some(id.to_owned()),
@@ -136,10 +136,19 @@ fn conversation(strings: &[String]) -> Conversation {
         content: Some(lapidary::Content::Parts(vec![Part::Text(at(8))])),
         ..Message::new(Role::Tool, "")
     };
+    let object = Message {
+        content: Some(lapidary::Content::Structured(
+            json!({strings[14].as_str(): strings[15]}),
+        )),
+        ..Message::new(Role::Tool, "")
+    };
     Conversation::new()
         .with(Message::new(Role::System, at(0)))
         .user(at(1))
         .with(Message::assistant(Some(at(2)), None, Vec::new()))
+        .user("And then?")
+        .with(Message::assistant(None, None, vec![call("0", at(5))]))
+        .with(result("0", object))
         .user(at(3))
         .with(Message::assistant(
             None,
@@ -152,10 +161,11 @@ fn conversation(strings: &[String]) -> Conversation {
 
 fn tool(strings: &[String]) -> ToolSpec {
     let property = json!({"type": "string", "description": strings[10], "enum": [strings[11]]});
+    let key = strings[16].as_str();
     ToolSpec {
-        name: "f".to_owned(),
+        name: strings[12].clone(),
         description: strings[9].clone(),
-        parameters: json!({"type": "object", "properties": {"a": property}, "required": ["a"]}),
+        parameters: json!({"type": "object", "properties": {key: property}, "required": [key]}),
         response: None,
         traits: ToolTraits::default(),
     }

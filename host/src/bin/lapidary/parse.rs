@@ -41,7 +41,12 @@ pub fn parse(
     request: &Value,
     reason: StopReason,
 ) -> Result<Value> {
-    let prefix = scanner.split(request["prefix"].as_str().unwrap_or_default());
+    let prefix = match &request["prefix"] {
+        Value::Null => "",
+        Value::String(prefix) => prefix,
+        _ => return Err(invalid("expected prefix as a text")),
+    };
+    let prefix = scanner.split(prefix);
     let mut parser = format.parser(&prefix, &tools(request)?, &Interrupt::new())?;
     let mut events = Vec::new();
     for pieces in streamed(scanner, &chunks(request)?) {
@@ -52,15 +57,17 @@ pub fn parse(
 }
 
 fn chunks(request: &Value) -> Result<Vec<&str>> {
-    let invalid = |detail: &str| Error::new(ErrorKind::Invalid, "request", detail);
-    if let Some(chunks) = request["chunks"].as_array() {
-        let texts: Option<Vec<&str>> = chunks.iter().map(Value::as_str).collect();
-        return texts.ok_or_else(|| invalid("expected chunks as a list of texts"));
+    if request["chunks"].is_null() {
+        let whole = request["input_text"].as_str().map(|text| vec![text]);
+        return whole.ok_or_else(|| invalid("expected input_text, the model's output"));
     }
-    let whole = request["input_text"].as_str();
-    whole
-        .map(|text| vec![text])
-        .ok_or_else(|| invalid("expected input_text, the model's output"))
+    let chunks = request["chunks"].as_array();
+    let texts = chunks.and_then(|chunks| chunks.iter().map(Value::as_str).collect());
+    texts.ok_or_else(|| invalid("expected chunks as a list of texts"))
+}
+
+fn invalid(detail: &str) -> Error {
+    Error::new(ErrorKind::Invalid, "request", detail)
 }
 
 /// The pieces of each chunk; a control token that a cut went through comes with the later chunk.
