@@ -28,7 +28,7 @@ def parts(work: Path, seed: int, workers: int) -> list[list[str]]:
         ["towers.py", "audio", *common, "--work", str(towers), "--start", begin, "--steps", "1700", "--decay", "700"],
         *(["pool.py", kind, *common, "--work", str(work), "--count", str(count), "--weights", *seen]
           for kind, count in (("picture", 4500), ("stray", 1000), ("video", 1100), ("sound", 3500))),
-        [*train, "--work", str(last), "--start", *seen, "--pool", str(work), "--steps", "6600", "--decay", "2900",
+        [*train, "--work", str(last), "--start", *seen, "--pool", str(work), "--steps", "9700", "--decay", "2900", "--text-share", "0.7",
          "--easy-steps", "0", "--muon-lr", "0.008", "--adam-lr", "0.0012", "--media-shares", "0.34", "0.24", "0.2", "0.22"],
         ["make.py", "export", *common, "--checkpoint", str(last / "checkpoint.pt"), "--origin", "all.py"],
     ]
