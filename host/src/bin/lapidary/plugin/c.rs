@@ -10,6 +10,7 @@ use wit_component::ComponentEncoder;
 use wit_parser::{Resolve, WorldId};
 
 use super::{contract, tool};
+use crate::screen;
 
 /// What an author may include beside the bindings: flat JSON objects.
 const HEADER: &str = include_str!("templates/lapidary.h");
@@ -65,9 +66,19 @@ fn compiler() -> anyhow::Result<Command> {
         &["zig", "python-zig"],
         "pip install ziglang (or set WASI_SDK_PATH)",
     )?;
+    tell_of_first_build();
     let mut command = Command::new(zig);
     command.arg("cc");
     Ok(command)
+}
+
+/// Zig compiles its C library for a target when it first meets it.
+fn tell_of_first_build() {
+    let named = std::env::var_os("ZIG_GLOBAL_CACHE_DIR").map(PathBuf::from);
+    let cache = named.or_else(|| Some(dirs::cache_dir()?.join("zig")));
+    if cache.is_some_and(|cache| !cache.exists()) {
+        screen::progress("zig compiles its C library first: once, about a minute");
+    }
 }
 
 /// What `wasm-tools component new` does.

@@ -55,12 +55,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let script = Arc::new(Script::default());
     let model: Arc<dyn Inference> = script.clone();
     engines.provide(&model);
-    let plugin = Plugin::load(
-        &file_name(&component),
-        &read(&component)?,
-        &grants,
-        &engines,
-    )?;
+    let (name, bytes) = (file_name(&component), read(&component)?);
+    tell_of_compiling(&name, &bytes, &engines);
+    let plugin = Plugin::load(&name, &bytes, &grants, &engines)?;
     let mut failed = 0;
     for case in &cases {
         if let Err(reason) = case.run(&plugin, &script) {
@@ -74,4 +71,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(ErrorKind::Plugin.exit_code()),
     })
+}
+
+/// A whole Python takes so long that somebody would give up.
+fn tell_of_compiling(name: &str, bytes: &[u8], engines: &Engines) {
+    const LARGE_MIB: usize = 4;
+    let mib = bytes.len() >> 20;
+    if mib >= LARGE_MIB && !lapidary::check(name, bytes, &Grants::none(), engines).is_cached {
+        let line = format!("compiling {mib} MiB for this machine: once, about a minute");
+        screen::progress(&line);
+    }
 }
