@@ -11,8 +11,8 @@ mod hostile;
 use std::time::{Duration, Instant};
 
 use lapidary::{
-    Conversation, Engines, Format, Grants, Interrupt, Limits, PluginLimits, RenderRequest,
-    TokenPiece, ToolCall, ToolPlugin,
+    Conversation, Engines, Format, Grants, Interrupt, Limits, RenderRequest, TokenPiece, ToolCall,
+    ToolPlugin,
 };
 
 const ROUNDS: usize = 2_000;
@@ -105,14 +105,10 @@ fn parsing(engines: &Engines) -> lapidary::Result<()> {
     })
 }
 
-/// How long after its deadline a guest is stopped that would never end.
+/// How long a guest that would never end goes on when it is told to stop.
 fn stopping(engines: &Engines) -> lapidary::Result<()> {
-    const DEADLINE: Duration = Duration::from_millis(20);
-    let grants = Grants::none().with_limits(PluginLimits {
-        call_ms_max: Some(20),
-        ..PluginLimits::default()
-    });
     let bytes = hostile::component("tools", "loop_in_call");
+    let tools = ToolPlugin::load("endless", &bytes, &Grants::none(), engines)?;
     let call = ToolCall {
         id: "1".into(),
         name: "<end>".into(),
@@ -120,14 +116,20 @@ fn stopping(engines: &Engines) -> lapidary::Result<()> {
     };
     let mut late = Vec::new();
     for _ in 0..200 {
-        // One that keeps failing would rest.
-        let tools = ToolPlugin::load("endless", &bytes, &grants, engines)?;
-        let started = Instant::now();
-        let outcome = tools.call(&call, &Interrupt::new());
-        late.push(started.elapsed().saturating_sub(DEADLINE));
+        let interrupt = Interrupt::new();
+        let stop = interrupt.clone();
+        let raiser = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            stop.raise();
+            Instant::now()
+        });
+        let outcome = tools.call(&call, &interrupt);
+        let ended = Instant::now();
         assert!(outcome.is_err(), "{outcome:?}");
+        let raised = raiser.join().expect("it only raises");
+        late.push(ended.saturating_duration_since(raised));
     }
-    report("an endless call, beyond its 20 ms", &mut late);
+    report("an endless call, told to stop", &mut late);
     Ok(())
 }
 
