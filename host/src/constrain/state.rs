@@ -164,7 +164,8 @@ fn refusal(token_count: usize, error: &impl Display) -> Error {
         return Error::invalid(subject, detail);
     }
     let told = reason.to_lowercase();
-    if told.contains("lexer error") || told.contains("parser error") {
+    let is_misfit = told.contains("satisfy the grammar");
+    if !is_misfit && (told.contains("lexer error") || told.contains("parser error")) {
         let detail = format!("expected a simpler grammar: {reason}");
         return Error::unsupported(subject, detail);
     }
