@@ -139,6 +139,10 @@ fn choices_out_of_range_are_refused() {
             ..greedy(1)
         },
         ChatOptions {
+            logit_bias: vec![(5, f32::INFINITY)],
+            ..greedy(1)
+        },
+        ChatOptions {
             logprobs: Some(21),
             ..greedy(1)
         },

@@ -185,9 +185,9 @@ pub(crate) fn check_choices(
     vocab_size: usize,
 ) -> Result<()> {
     for (id, bias) in logit_bias {
-        if *id as usize >= vocab_size || bias.is_nan() {
+        if *id as usize >= vocab_size || bias.is_nan() || *bias == f32::INFINITY {
             let detail = format!(
-                "expected ids below {vocab_size}, each with a number, found {id} with {bias}"
+                "expected ids below {vocab_size}, each with a number below infinity, found {id} with {bias}"
             );
             return Err(Error::invalid("logit_bias", detail));
         }

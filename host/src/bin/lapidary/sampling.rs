@@ -10,7 +10,7 @@ pub struct SamplingArgs {
     #[arg(long, conflicts_with_all = ["temperature", "top_p", "top_k", "min_p"])]
     pub greedy: bool,
     /// Divides the logits; 0 is greedy.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub temperature: Option<f32>,
     /// Keep the likeliest tokens that together have this probability.
     #[arg(long)]

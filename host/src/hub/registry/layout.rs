@@ -36,9 +36,15 @@ pub fn write_layout(folder: &Path, tag: &str, artefact: &Artefact) -> Result<()>
     descriptor
         .annotations
         .insert(TAG.to_owned(), tag.to_owned());
+    // What had the tag stays under its digest: somebody may have pinned it.
+    for known in &mut index.manifests {
+        if known.annotations.get(TAG).is_some_and(|name| name == tag) {
+            known.annotations.remove(TAG);
+        }
+    }
     index
         .manifests
-        .retain(|known| known.annotations.get(TAG).is_none_or(|name| name != tag));
+        .retain(|known| known.digest != descriptor.digest || known.annotations.contains_key(TAG));
     index.manifests.push(descriptor);
     for (digest, bytes) in artefact.blobs() {
         write(&blob(folder, &digest)?, bytes)?;

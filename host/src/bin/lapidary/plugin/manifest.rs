@@ -40,12 +40,15 @@ pub struct Manifest {
 #[serde(rename_all = "lowercase")]
 pub enum WorldName {
     /// Tools for the model: the world `tool-provider`.
+    #[value(alias = "tool-provider")]
     Tool,
     /// A template and a parser: the world `chat-format`.
+    #[value(alias = "chat-format")]
     Format,
     /// A program that drives the model: the world `agent`.
     Agent,
     /// What leans on the choice of tokens: the world `logits-processor`.
+    #[value(alias = "logits-processor")]
     Logits,
 }
 
