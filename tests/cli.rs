@@ -543,3 +543,11 @@ fn inspect_names_a_graph_that_was_cut_short() {
         "{report}"
     );
 }
+
+#[test]
+fn a_grant_that_means_nothing_is_refused_whoever_would_take_it() {
+    for grant in ["clok", "nobody.wasm@clock"] {
+        let output = run(&["chat", "--plugin", "clock", "--grant", grant, "Hi"]);
+        refused(&output, 2, grant);
+    }
+}

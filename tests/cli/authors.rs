@@ -38,10 +38,10 @@ fn passed(output: &Output) -> String {
 }
 
 /// Builds the plugin in `source`, or sees that the missing tool is asked for.
-fn build(source: &Path, install: &str) -> Option<PathBuf> {
+fn build(source: &Path, install: &str) -> Option<String> {
     let name = source.file_name().unwrap().to_str().unwrap();
-    let component = folder().join("built").join(name).with_extension("wasm");
-    let out = component.to_str().unwrap();
+    let component = built(name);
+    let out = &component;
     let output = run(&["build", source.to_str().unwrap(), "--out", out]);
     let is_missing = text(&output.stderr).contains("expected it on the path, found none");
     if is_missing && std::env::var_os("LAPIDARY_AUTHOR_TOOLS").is_none() {
@@ -69,10 +69,10 @@ fn build_and_test(source: &Path, install: &str) {
     let Some(component) = build(source, install) else {
         return;
     };
-    let (source, component) = (source.to_str().unwrap(), component.to_str().unwrap());
+    let source = source.to_str().unwrap();
     let cases = fs::read_to_string(Path::new(source).join("cases.jsonl")).unwrap();
     let count = cases.lines().count();
-    let said = passed(&run(&["test", source, "--component", component]));
+    let said = passed(&run(&["test", source, "--component", &component]));
     assert!(
         said.contains(&format!("{count} of {count} cases passed")),
         "{said}"
@@ -195,8 +195,13 @@ fn a_processor_ends_answers() {
     refused(&chat("[]"), 2, "expected a JSON object");
 }
 
+/// In a folder for each: the interfaces are laid out beside the component, and tests run side by side.
 fn built(name: &str) -> String {
-    let file = folder().join("built").join(name).with_extension("wasm");
+    let file = folder()
+        .join("built")
+        .join(name)
+        .join(name)
+        .with_extension("wasm");
     file.to_str().unwrap().to_owned()
 }
 

@@ -205,6 +205,8 @@ impl PluginArgs {
 impl ToolArgs {
     /// The plugins before they are loaded.
     pub fn files(&self) -> anyhow::Result<Vec<PluginFile>> {
+        // Read also where no plugin takes them: a grant that means nothing is a slip.
+        self.grants_of("", &Settings::default())?;
         let plugin = |name: &String| builtin(name).map_or_else(|| self.file(Path::new(name)), Ok);
         self.plugins.iter().map(plugin).collect()
     }
