@@ -25,7 +25,7 @@ use lapidary::{
 const CALL_MS_MAX: u64 = 200;
 
 /// A guest is stopped a tick or two after its deadline. The rest is for the same machine.
-const CONTAINED: Duration = Duration::from_millis(CALL_MS_MAX + 4_800);
+const CONTAINED: Duration = Duration::from_millis(CALL_MS_MAX + 1_800);
 
 static ENGINES: LazyLock<Engines> = LazyLock::new(|| {
     let limits = Limits {
