@@ -49,7 +49,6 @@ const HOMES: [(&str, &[&str]); 8] = [
             "toml",
             "indicatif",
             "rmcp",
-            "tokio",
             "hyper",
         ],
     ),

@@ -3,31 +3,32 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::task::Waker;
 
 use serde_json::Value;
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::cache::Cache;
+#[cfg(feature = "http")]
+use super::capability::Io;
 use super::capability::KeyValue;
 use super::inference::Inference;
 use super::record::Recorder;
+use super::ticker::Ticker;
 use super::world::World;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// How often a running guest looks at its deadline and its interrupt.
-const TICK: Duration = Duration::from_millis(1);
+/// Room for the host's functions on a guest's fiber, beside the guest's own stack.
+const HOST_STACK_BYTES: usize = 2 << 20;
 
 /// Compiles and runs plugins. Cheap to clone; everything loaded through it keeps it alive.
 ///
 /// Chat formats and tools have an engine each: formats are called for every token and get preallocated
-/// slots, tools may be large and will wait for the outside.
+/// slots, tools may be large and wait for the outside: each call of theirs runs on a fiber, which sleeps while
+/// the host answers.
 #[derive(Clone)]
 pub struct Engines {
     inner: Arc<Inner>,
@@ -43,6 +44,9 @@ struct Inner {
     key_values: Mutex<BTreeMap<String, Arc<KeyValue>>>,
     model: OnceLock<Weak<dyn Inference>>,
     recorder: OnceLock<Recorder>,
+    /// From the first plugin on that may send requests.
+    #[cfg(feature = "http")]
+    io: OnceLock<Io>,
 }
 
 impl Engines {
@@ -55,7 +59,7 @@ impl Engines {
     /// `Io` when the machine refuses the address space or the thread.
     pub fn new(limits: &Limits, cache: Option<PathBuf>) -> Result<Self> {
         let pure = engine(&pure_config(limits))?;
-        let tools = engine(&common_config(limits))?;
+        let tools = engine(&tools_config(limits))?;
         let ticker = Ticker::start(vec![pure.clone(), tools.clone()])?;
         let cache = cache.and_then(Cache::open);
         let inner = Inner {
@@ -67,6 +71,8 @@ impl Engines {
             key_values: Mutex::default(),
             model: OnceLock::new(),
             recorder: OnceLock::new(),
+            #[cfg(feature = "http")]
+            io: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -75,7 +81,27 @@ impl Engines {
 
     /// Ticks since the start: about one a millisecond.
     pub fn ticks(&self) -> u64 {
-        self.inner.ticker.count.load(Ordering::Relaxed)
+        self.inner.ticker.count()
+    }
+
+    /// The threads that wait for the network.
+    #[cfg(feature = "http")]
+    pub(super) fn io(&self) -> Result<&Io> {
+        if let Some(io) = self.inner.io.get() {
+            return Ok(io);
+        }
+        let io = Io::start()?;
+        Ok(self.inner.io.get_or_init(|| io))
+    }
+
+    /// The same where they run already.
+    #[cfg(feature = "http")]
+    pub(super) fn started_io(&self) -> Option<&Io> {
+        self.inner.io.get()
+    }
+
+    pub(super) fn wake_at_tick(&self, waker: &Waker) {
+        self.inner.ticker.wake(waker);
     }
 
     /// Gives plugins with the grant `inference` a model. The first one stays; it is not kept alive.
@@ -191,6 +217,8 @@ fn pure_config(limits: &Limits) -> Config {
         .total_core_instances(count.saturating_mul(4))
         .total_memories(count)
         .total_tables(count.saturating_mul(4))
+        // They never wait.
+        .total_stacks(0)
         .max_memory_size(limits.plugin_memory_bytes_max)
         .table_elements(limits.plugin_table_elements_max);
     let mut config = common_config(limits);
@@ -199,67 +227,10 @@ fn pure_config(limits: &Limits) -> Config {
     config
 }
 
-/// Advances the engines' epochs until it is dropped.
-struct Ticker {
-    count: Arc<AtomicU64>,
-    // Nothing is ever sent: the thread ends when this end is gone.
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    fn start(engines: Vec<Engine>) -> Result<Self> {
-        let count = Arc::new(AtomicU64::new(0));
-        let (stop, stopped) = mpsc::channel::<()>();
-        let ticks = Arc::clone(&count);
-        let thread = std::thread::Builder::new()
-            .name("lapidary-ticker".into())
-            .spawn(move || tick(&engines, &ticks, &stopped))
-            .map_err(|source| {
-                Error::io("plugin ticker", "cannot start its thread").with_source(source)
-            })?;
-        Ok(Self {
-            count,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
-}
-
-fn tick(engines: &[Engine], count: &AtomicU64, stopped: &mpsc::Receiver<()>) {
-    while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-        engines.iter().for_each(Engine::increment_epoch);
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic, and a destructor could do nothing about it.
-            let _ = thread.join();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ticker_runs_and_ends_with_the_engines() {
-        let engines = Engines::new(&Limits::default(), None).expect("engines");
-        let before = engines.ticks();
-        std::thread::sleep(Duration::from_millis(200));
-        assert!(
-            engines.ticks() > before + 10,
-            "{} ticks in 200 ms",
-            engines.ticks() - before
-        );
-        let count = Arc::clone(&engines.inner.ticker.count);
-        drop(engines);
-        // The thread's own clone is gone with the thread.
-        assert_eq!(Arc::strong_count(&count), 1);
-    }
+/// For guests that wait.
+fn tools_config(limits: &Limits) -> Config {
+    let mut config = common_config(limits);
+    let stack = limits.plugin_stack_bytes_max;
+    config.async_stack_size(stack.saturating_add(HOST_STACK_BYTES));
+    config
 }

@@ -17,6 +17,7 @@ mod capability;
 mod check;
 mod engine;
 mod exchange;
+mod fiber;
 mod format;
 mod grants;
 mod health;
@@ -33,6 +34,7 @@ mod shape;
 mod signature;
 mod store;
 mod tape;
+mod ticker;
 mod tools;
 mod world;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -10,6 +10,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBackt
 use super::bounds::{Allowance, Bounds, Stop};
 use super::capability::Capabilities;
 use super::engine::Engines;
+use super::fiber::{self, Watch};
 use super::grants::{Grants, OnFailure};
 use super::health::{Closed, Health};
 use super::interrupt::Interrupt;
@@ -45,8 +46,7 @@ pub(super) struct Shared {
 /// What a store holds beside the guest.
 pub(super) struct State {
     bounds: Bounds,
-    pub interrupt: Interrupt,
-    pub deadline: Instant,
+    pub watch: Watch,
     host_calls: u64,
     pub log: LogBuffer,
     pub shared: Arc<Shared>,
@@ -97,8 +97,7 @@ impl Sandbox {
         let allowance = self.allowance();
         let state = State {
             bounds: Bounds::new(allowance),
-            interrupt: interrupt.clone(),
-            deadline: Instant::now(),
+            watch: Watch::new(interrupt),
             host_calls: 0,
             log: LogBuffer::new(allowance.log_bytes_max),
             shared: Arc::clone(&self.shared),
@@ -122,7 +121,7 @@ impl Sandbox {
         handed_bytes: usize,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T> {
-        if store.data().interrupt.is_raised() {
+        if store.data().watch.interrupt.is_raised() {
             return Err(Error::cancelled(self.subject()));
         }
         let _span = tracing::debug_span!("plugin", name = self.shared.name).entered();
@@ -139,10 +138,23 @@ impl Sandbox {
         outcome
     }
 
+    /// Runs `call` as [`Self::enter`] does, on a fiber: the guest may wait for the host.
+    pub(super) fn enter_waiting<T>(
+        &self,
+        store: &mut Store<State>,
+        handed_bytes: usize,
+        call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T> {
+        self.enter(store, handed_bytes, |store| {
+            let watch = store.data().watch.clone();
+            fiber::run(self.engines(), &watch, call(store))
+        })
+    }
+
     fn refill(&self, store: &mut Store<State>, now: Instant, handed_bytes: usize) {
         let allowance = self.allowance();
         let state = store.data_mut();
-        state.deadline = now + allowance.call_time;
+        state.watch.set(now + allowance.call_time);
         state.host_calls = 0;
         store.set_epoch_deadline(1);
         // A prompt repeats its conversation, with quotes that are longer than JSON's.
@@ -301,13 +313,8 @@ impl fmt::Debug for Sandbox {
 impl State {
     /// Whether a running guest may go on until the next tick.
     fn go_on(&self) -> wasmtime::Result<UpdateDeadline> {
-        if self.interrupt.is_raised() {
-            Err(Stop::Cancelled.into())
-        } else if Instant::now() >= self.deadline {
-            Err(Stop::Late.into())
-        } else {
-            Ok(UpdateDeadline::Continue(1))
-        }
+        self.watch.check()?;
+        Ok(UpdateDeadline::Continue(1))
     }
 
     /// Counts a call of the host, and ends the guest when it was one too many, too late, or cancelled.
@@ -317,11 +324,6 @@ impl State {
             return Err(Stop::HostCalls.into());
         }
         self.go_on().map(|_| ())
-    }
-
-    /// Time that the model took is not the plugin's.
-    pub(super) fn excuse(&mut self, waited: Duration) {
-        self.deadline += waited;
     }
 }
 

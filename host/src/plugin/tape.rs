@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::store::State;
+use super::store::{Shared, State};
 
 /// The host's part of one call. Clones share it.
 #[derive(Clone)]
@@ -92,31 +92,87 @@ impl fmt::Display for OffTape {
 
 impl std::error::Error for OffTape {}
 
+/// A question to the host that the tape hears.
+pub(super) struct Question {
+    tape: Tape,
+    shared: Arc<Shared>,
+    import: &'static str,
+    asked: Value,
+}
+
+impl Question {
+    /// The tape's own answer; `None` while the host itself is asked.
+    pub(super) fn told<T: DeserializeOwned>(&self) -> wasmtime::Result<Option<T>> {
+        let Some(told) = self.tape.answer(self.import, &self.asked)? else {
+            return Ok(None);
+        };
+        self.tape
+            .write(self.import, self.asked.clone(), told.clone());
+        Ok(Some(serde_json::from_value(told)?))
+    }
+
+    /// Writes down what the host answered.
+    pub(super) fn answered<T: Serialize>(self, answer: &T) -> wasmtime::Result<()> {
+        let capabilities = &self.shared.capabilities;
+        let told = capabilities.without_secrets(serde_json::to_value(answer)?);
+        self.tape.write(self.import, self.asked, told);
+        Ok(())
+    }
+}
+
 impl State {
-    /// Answers a call of the host, or lets the tape answer it. `asked` holds the arguments in order.
+    /// What is to be asked of the host, where a tape runs. `asked` holds the arguments in order.
+    pub(super) fn question<A: Serialize>(
+        &self,
+        import: &'static str,
+        asked: A,
+    ) -> wasmtime::Result<Option<Question>> {
+        let question = self.tape.as_ref().map(|tape| {
+            let shared = Arc::clone(&self.shared);
+            let asked = serde_json::to_value(asked)?;
+            Ok(Question {
+                tape: tape.clone(),
+                asked: shared.capabilities.without_secrets(asked),
+                shared,
+                import,
+            })
+        });
+        question.transpose()
+    }
+
+    /// Answers a call of the host, or lets the tape answer it.
     pub(super) fn taped<A: Serialize, T: Serialize + DeserializeOwned>(
         &mut self,
-        import: &str,
+        import: &'static str,
         asked: A,
         answer: impl FnOnce(&mut Self) -> T,
     ) -> wasmtime::Result<T> {
-        let Some(tape) = self.tape.clone() else {
+        let Some(question) = self.question(import, asked)? else {
             return Ok(answer(self));
         };
-        let asked = self
-            .shared
-            .capabilities
-            .without_secrets(serde_json::to_value(asked)?);
-        if let Some(told) = tape.answer(import, &asked)? {
-            tape.write(import, asked, told.clone());
-            return Ok(serde_json::from_value(told)?);
+        if let Some(told) = question.told()? {
+            return Ok(told);
         }
         let answer = answer(self);
-        let told = self
-            .shared
-            .capabilities
-            .without_secrets(serde_json::to_value(&answer)?);
-        tape.write(import, asked, told);
+        question.answered(&answer)?;
+        Ok(answer)
+    }
+
+    /// The same of a call that waits.
+    pub(super) async fn taped_waiting<A: Serialize, T: Serialize + DeserializeOwned>(
+        &self,
+        import: &'static str,
+        asked: A,
+        answer: impl Future<Output = T>,
+    ) -> wasmtime::Result<T> {
+        let Some(question) = self.question(import, asked)? else {
+            return Ok(answer.await);
+        };
+        if let Some(told) = question.told()? {
+            return Ok(told);
+        }
+        let answer = answer.await;
+        question.answered(&answer)?;
         Ok(answer)
     }
 }

@@ -1,8 +1,10 @@
 //! The grant `http`: requests to named hosts, bounded in time and size.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use ureq::unversioned::transport::DefaultConnector;
@@ -20,6 +22,7 @@ pub(in crate::plugin) struct Client {
     allowed: Allowed,
     body_bytes_max: usize,
     time_max: Duration,
+    network: Handle,
 }
 
 /// A request as a plugin puts it.
@@ -38,7 +41,7 @@ pub(in crate::plugin) struct HttpResponse {
 }
 
 impl Client {
-    pub(super) fn new(hosts: &[(String, Reach)], limits: &Limits) -> Check<Self> {
+    pub(super) fn new(hosts: &[(String, Reach)], limits: &Limits, network: Handle) -> Check<Self> {
         let allowed = Allowed::new(hosts)?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -55,15 +58,30 @@ impl Client {
             allowed,
             body_bytes_max: limits.http_body_bytes_max,
             time_max: Duration::from_millis(limits.http_ms_max),
+            network,
         })
     }
 
-    /// Sends a request, which must be over by `deadline` too.
-    pub(in crate::plugin) fn send(
-        &self,
+    /// Sends a request, which must be over by `deadline` too, on a thread of its own. Nobody has to wait for the
+    /// end: what is dropped runs into its timeout.
+    pub(in crate::plugin) async fn send(
+        self: Arc<Self>,
         request: HttpRequest,
         deadline: Instant,
     ) -> Result<HttpResponse, Refusal> {
+        let network = self.network.clone();
+        let sent = network.spawn_blocking(move || self.send_now(request, deadline));
+        sent.await.unwrap_or_else(|cause| {
+            let message = cause.to_string();
+            Err(Refusal::new(
+                RefusalKind::Unavailable,
+                "http.failed",
+                message,
+            ))
+        })
+    }
+
+    fn send_now(&self, request: HttpRequest, deadline: Instant) -> Result<HttpResponse, Refusal> {
         let request = self.check(request)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let request = self

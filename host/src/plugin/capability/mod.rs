@@ -3,6 +3,8 @@
 mod files;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod io;
 mod key_value;
 mod meter;
 #[cfg(feature = "http")]
@@ -20,6 +22,8 @@ use self::files::Folders;
 use self::http::Client;
 #[cfg(feature = "http")]
 pub(super) use self::http::HttpRequest;
+#[cfg(feature = "http")]
+pub(super) use self::io::Io;
 pub(super) use self::key_value::KeyValue;
 pub(super) use self::meter::Meter;
 use super::engine::Engines;
@@ -34,8 +38,9 @@ pub(super) struct Capabilities {
     pub folders: Folders,
     pub key_value: Arc<KeyValue>,
     pub meter: Meter,
+    /// None without the grant.
     #[cfg(feature = "http")]
-    pub http: Client,
+    pub http: Option<Arc<Client>>,
 }
 
 impl Capabilities {
@@ -60,7 +65,14 @@ impl Capabilities {
             key_value,
             meter: Meter::new(grants.inference.clone()),
             #[cfg(feature = "http")]
-            http: Client::new(&grants.hosts, limits).map_err(named)?,
+            http: match grants.has(Grant::Http) {
+                true => {
+                    let network = engines.io()?.handle().clone();
+                    let client = Client::new(&grants.hosts, limits, network).map_err(named)?;
+                    Some(Arc::new(client))
+                }
+                false => None,
+            },
         })
     }
 

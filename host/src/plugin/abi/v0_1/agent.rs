@@ -39,9 +39,12 @@ impl AgentAbi for AgentV01 {
         let media: Vec<Media> = conversation.media().cloned().collect();
         let mut store = sandbox.store(interrupt);
         store.data_mut().media = media;
-        let outcome = sandbox.enter(&mut store, handed_bytes, |store| {
-            let guest = self.guest.instantiate(&mut *store)?;
-            guest.lapidary_plugin_pipeline().call_run(store, &messages)
+        let outcome = sandbox.enter_waiting(&mut store, handed_bytes, async |store| {
+            let guest = self.guest.instantiate_async(&mut *store).await?;
+            guest
+                .lapidary_plugin_pipeline()
+                .call_run(store, &messages)
+                .await
         })?;
         let content = outcome.map_err(|error| convert::failure(sandbox, error))?;
         let media = std::mem::take(&mut store.data_mut().media);

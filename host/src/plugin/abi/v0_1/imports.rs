@@ -183,32 +183,30 @@ impl files::Host for State {
 
 #[cfg(feature = "http")]
 impl http::Host for State {
-    fn send(&mut self, request: http::Request) -> Answer<http::Response> {
+    async fn send(&mut self, request: http::Request) -> Answer<http::Response> {
         use crate::plugin::capability::HttpRequest;
         self.called()?;
-        let http::Request {
-            method,
-            url,
-            headers,
-            body,
-        } = request;
-        let body = body.unwrap_or_default();
+        let request = HttpRequest {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: request.body.unwrap_or_default(),
+        };
         let asked = (
-            method.clone(),
-            url.clone(),
-            headers.clone(),
-            Bytes(body.clone()),
+            request.method.clone(),
+            request.url.clone(),
+            request.headers.clone(),
+            Bytes(request.body.clone()),
         );
-        let outcome = self.taped("http.send", asked, |state| {
-            let request = HttpRequest {
-                method,
-                url,
-                headers,
-                body,
-            };
-            let sent = state.shared.capabilities.http.send(request, state.deadline);
+        let Some(client) = self.shared.capabilities.http.clone() else {
+            return self.answer(Err(not_granted()));
+        };
+        let deadline = self.watch.deadline();
+        let sent = async {
+            let sent = client.send(request, deadline).await;
             sent.map(|got| (got.status, got.headers, Bytes(got.body)))
-        })?;
+        };
+        let outcome = self.taped_waiting("http.send", asked, sent).await?;
         self.answer(outcome.map(|(status, headers, body)| http::Response {
             status,
             headers,
@@ -219,14 +217,17 @@ impl http::Host for State {
 
 #[cfg(not(feature = "http"))]
 impl http::Host for State {
-    fn send(&mut self, _: http::Request) -> Answer<http::Response> {
+    async fn send(&mut self, _: http::Request) -> Answer<http::Response> {
         self.called()?;
-        // Nobody gets here: such a build refuses the grant.
-        let refusal = Refusal::new(
-            RefusalKind::Denied,
-            "http.absent",
-            "this build has no outbound requests",
-        );
-        self.answer(Err(refusal))
+        self.answer(Err(not_granted()))
     }
+}
+
+/// Nobody gets here: who imports it was granted it, and a build without it refuses the grant.
+fn not_granted() -> Refusal {
+    Refusal::new(
+        RefusalKind::Denied,
+        "http.absent",
+        "no requests were granted",
+    )
 }

@@ -27,7 +27,7 @@ impl inference::Host for State {
             }
             Err(refusal) => Err(refusal),
         };
-        self.excuse(started.elapsed());
+        self.watch.excuse(started.elapsed());
         self.answer(outcome.map(generated))
     }
 
@@ -80,7 +80,10 @@ impl State {
 
     fn ask(&self, wanted: Wanted) -> Result<InferenceReply, Refusal> {
         let meter = &self.shared.capabilities.meter;
-        let (model, depth) = (wanted.request.model.as_deref(), self.interrupt.depth());
+        let (model, depth) = (
+            wanted.request.model.as_deref(),
+            self.watch.interrupt.depth(),
+        );
         let tokens_max = meter.admit(model, depth, wanted.tokens_max)?;
         let Some(model) = self.shared.engines().model() else {
             let message = "the host runs no model";
@@ -94,7 +97,7 @@ impl State {
             tokens_max: tokens_max as usize,
             ..wanted.request
         };
-        let reply = model.generate(request, &self.interrupt.deeper());
+        let reply = model.generate(request, &self.watch.interrupt.deeper());
         let reply = reply.map_err(|error| failed(&error))?;
         let tokens = count(reply.prompt_tokens).saturating_add(count(reply.output_tokens));
         meter.spend(tokens);

@@ -27,7 +27,8 @@ mod tool_provider {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "tool-provider",
-        imports: { default: trappable },
+        imports: { "lapidary:plugin/http.send": async | trappable, default: trappable },
+        exports: { default: async },
         with: {
             "lapidary:plugin/types": super::chat_format::lapidary::plugin::types,
             "lapidary:plugin/events": super::chat_format::lapidary::plugin::events,
@@ -41,6 +42,7 @@ mod agent_world {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "agent",
+        exports: { default: async },
         with: {
             "lapidary:plugin/types": super::chat_format::lapidary::plugin::types,
             "lapidary:plugin/events": super::chat_format::lapidary::plugin::events,

@@ -32,9 +32,9 @@ impl ToolsV01 {
 impl ToolsAbi for ToolsV01 {
     fn definitions(&self, sandbox: &Sandbox) -> Result<Vec<ToolSpec>> {
         let mut store = sandbox.store(&Interrupt::new());
-        let definitions = sandbox.enter(&mut store, 0, |store| {
-            let guest = self.guest.instantiate(&mut *store)?;
-            guest.lapidary_plugin_tools().call_definitions(store)
+        let definitions = sandbox.enter_waiting(&mut store, 0, async |store| {
+            let guest = self.guest.instantiate_async(&mut *store).await?;
+            guest.lapidary_plugin_tools().call_definitions(store).await
         })?;
         let specs = definitions
             .into_iter()
@@ -54,9 +54,9 @@ impl ToolsAbi for ToolsV01 {
         let asked =
             convert::tool_call(call).map_err(|reason| Error::invalid("tool call", reason))?;
         let mut store = sandbox.store(interrupt);
-        let output = sandbox.enter(&mut store, asked.arguments.len(), |store| {
-            let guest = self.guest.instantiate(&mut *store)?;
-            guest.lapidary_plugin_tools().call_call(store, &asked)
+        let output = sandbox.enter_waiting(&mut store, asked.arguments.len(), async |store| {
+            let guest = self.guest.instantiate_async(&mut *store).await?;
+            guest.lapidary_plugin_tools().call_call(store, &asked).await
         })?;
         result(
             sandbox,
