@@ -48,9 +48,9 @@ pub struct Limits {
     pub tool_total_bytes_max: usize,
     /// Bytes of a constraint's grammar. Default 256 KiB: a hundred tools are about a fifth of it. Checked in `constrain`.
     pub constraint_bytes_max: usize,
-    /// Milliseconds that compiling a grammar may take. Default 10,000. Checked in `constrain`.
+    /// Milliseconds that compiling a grammar may take. Default 5,000. Checked in `constrain`.
     pub constraint_compile_ms_max: u64,
-    /// Milliseconds that a token may wait for its mask. Default 5,000: most take a tenth of one. Checked in
+    /// Milliseconds that a token may wait for its mask. Default 1,000: most take a tenth of one. Checked in
     /// `constrain`.
     pub constraint_mask_ms_max: u64,
     /// Bytes of one component. Default 64 MiB: a Python guest has 40. Checked in `plugin`.
@@ -123,8 +123,8 @@ impl Default for Limits {
             tool_total_ms_max: 600_000,
             tool_total_bytes_max: 8 << 20,
             constraint_bytes_max: 256 << 10,
-            constraint_compile_ms_max: 10_000,
-            constraint_mask_ms_max: 5_000,
+            constraint_compile_ms_max: 5_000,
+            constraint_mask_ms_max: 1_000,
             component_bytes_max: 64 << 20,
             plugin_memory_bytes_max: 64 << 20,
             plugin_table_elements_max: 100_000,
