@@ -13,6 +13,8 @@ mod conformance;
 mod constraint;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/failure.rs"]
+mod failure;
 #[path = "cli/fetch.rs"]
 mod fetch;
 #[allow(dead_code, reason = "the library's tests use the rest")]

@@ -7,6 +7,7 @@ mod capabilities;
 mod chat;
 mod constraint;
 mod counts;
+mod failure;
 mod fetch;
 mod forgery;
 mod genai;

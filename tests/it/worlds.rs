@@ -105,7 +105,8 @@ fn an_agent_drives_the_model_with_media_by_handle() {
 }
 
 fn session(bytes: &[u8]) -> LogitsSession {
-    let plugin = LogitsPlugin::load("x", bytes, &engines()).expect("it misbehaves later");
+    let plugin =
+        LogitsPlugin::load("x", bytes, &Grants::none(), &engines()).expect("it misbehaves later");
     let config = serde_json::json!({});
     plugin
         .session(&config, &Interrupt::new())
@@ -145,7 +146,8 @@ fn a_processor_that_misbehaves_ends_and_changes_nothing() {
 #[test]
 fn a_processor_that_never_opens_is_stopped() {
     let bytes = component("logits", "loop_in_open");
-    let plugin = LogitsPlugin::load("x", &bytes, &engines()).expect("it misbehaves later");
+    let plugin =
+        LogitsPlugin::load("x", &bytes, &Grants::none(), &engines()).expect("it misbehaves later");
     let start = Instant::now();
     let opened = plugin.session(&serde_json::json!({}), &Interrupt::new());
     let error = opened.map(|_| ()).expect_err("it loops");

@@ -110,4 +110,7 @@ pub struct Usage {
     pub constraint_ms: f64,
     /// What ran the graphs: `cpu`, `cuda:0`.
     pub provider: String,
+    /// Plugins that it went on without because they failed or rested: a chat format that another stood in for,
+    /// logits processors that were left out.
+    pub bypassed: Vec<String>,
 }

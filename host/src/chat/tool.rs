@@ -53,25 +53,66 @@ impl std::fmt::Debug for Approval {
     }
 }
 
-/// The host's own answer in the place of a tool plugin that fails.
+/// The host's own answer in the place of a tool plugin, or an agent, that fails.
+///
+/// ```
+/// use lapidary::{Fallback, Grants};
+/// let grants = Grants::none().with_fallback(Fallback::text("the weather is not known now"));
+/// # let _ = grants;
+/// ```
 #[derive(Clone)]
-pub struct Fallback(Arc<dyn Fn(&ToolCall) -> ToolResult + Send + Sync>);
+pub struct Fallback(Answer);
+
+#[derive(Clone)]
+enum Answer {
+    Text(Arc<str>),
+    Made(Arc<dyn Fn(&ToolCall) -> ToolResult + Send + Sync>),
+}
 
 impl Fallback {
-    /// Answers with what `answer` makes of the call.
+    /// Answers each call of a tool with what `answer` makes of it.
     pub fn new(answer: impl Fn(&ToolCall) -> ToolResult + Send + Sync + 'static) -> Self {
-        Self(Arc::new(answer))
+        Self(Answer::Made(Arc::new(answer)))
+    }
+
+    /// Answers every call of a tool, and every run of an agent, with this text.
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        Self(Answer::Text(text.into()))
     }
 
     pub(crate) fn answer(&self, call: &ToolCall) -> ToolResult {
-        (self.0)(call)
+        match &self.0 {
+            Answer::Made(answer) => answer(call),
+            Answer::Text(text) => ToolResult {
+                id: call.id.clone(),
+                name: call.name.clone(),
+                content: content(text),
+                is_error: false,
+            },
+        }
+    }
+
+    /// What it answers where there is no call; none where it needs one.
+    pub(crate) fn said(&self) -> Option<Content> {
+        match &self.0 {
+            Answer::Text(text) => Some(content(text)),
+            Answer::Made(_) => None,
+        }
     }
 }
 
-/// Two are equal when they are clones of one.
+fn content(text: &str) -> Content {
+    Content::Text(text.to_owned())
+}
+
+/// Two are equal when they say the same text or are clones of one.
 impl PartialEq for Fallback {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        match (&self.0, &other.0) {
+            (Answer::Text(one), Answer::Text(other)) => one == other,
+            (Answer::Made(one), Answer::Made(other)) => Arc::ptr_eq(one, other),
+            (Answer::Text(_), Answer::Made(_)) | (Answer::Made(_), Answer::Text(_)) => false,
+        }
     }
 }
 

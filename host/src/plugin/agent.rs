@@ -12,12 +12,13 @@ use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
+use super::policy::is_failure;
 use super::record;
 use super::store::Sandbox;
 use super::tape::Tape;
 use super::world::World;
-use crate::chat::{Content, Conversation};
-use crate::error::Result;
+use crate::chat::{Content, Conversation, Fallback};
+use crate::error::{Error, Result};
 
 /// A loaded agent. Clones share it; any thread may use it.
 #[derive(Clone)]
@@ -68,17 +69,32 @@ impl AgentPlugin {
         self.inner.sandbox.metrics()
     }
 
-    /// Lets it do what the conversation asks for, in an instance of its own.
+    /// Lets it do what the conversation asks for, in an instance of its own. Where it breaks, rests or reaches a
+    /// limit, its fallback answers, if it has one; the log tells of it, and [`PluginMetrics::bypassed`] counts it.
     ///
     /// # Errors
     /// `Invalid` and `Unsupported` as the plugin says, `Plugin` when it breaks, `Limit("plugin_calls_max")`,
     /// `Cancelled`.
     pub fn run(&self, conversation: &Conversation, interrupt: &Interrupt) -> Result<Content> {
         let sandbox = &self.inner.sandbox;
-        sandbox.guarded(|| {
+        let outcome = sandbox.guarded(|| {
             let ask = |sandbox: &Sandbox| self.inner.abi.run(sandbox, conversation, interrupt);
             sandbox.recorded(|| record::run(conversation), ask, record::content)
-        })
+        });
+        match outcome {
+            Err(error) if is_failure(&error) => self.instead(error),
+            outcome => outcome,
+        }
+    }
+
+    /// What answers a run that failed, where the operator said so.
+    fn instead(&self, error: Error) -> Result<Content> {
+        let sandbox = &self.inner.sandbox;
+        let Some(answer) = sandbox.fallback().and_then(Fallback::said) else {
+            return Err(error);
+        };
+        sandbox.bypassed(&error);
+        Ok(answer)
     }
 
     /// Makes a recorded run again.

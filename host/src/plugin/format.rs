@@ -12,6 +12,7 @@ use super::exchange::{
     StopReason,
 };
 use super::grants::Grants;
+use super::health::Health;
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
@@ -37,6 +38,10 @@ struct Inner {
     sandbox: Sandbox,
     info: PluginInfo,
     description: FormatDescription,
+    /// Of prompts. A format may render well and parse badly: what one does well says nothing of the other.
+    rendering: Health,
+    /// Of outputs: a whole one shows that it works.
+    parsing: Arc<Health>,
 }
 
 impl Format {
@@ -60,6 +65,8 @@ impl Format {
             sandbox,
             info: candidate.info,
             description,
+            rendering: Health::default(),
+            parsing: Arc::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -117,7 +124,9 @@ impl Format {
         };
         let ask = |sandbox: &Sandbox| self.inner.abi.render(sandbox, &request, interrupt);
         let sandbox = &self.inner.sandbox;
-        sandbox.recorded(|| record::render(&request), ask, record::rendered)
+        let rendered = sandbox.recorded(|| record::render(&request), ask, record::rendered);
+        sandbox.remember(&self.inner.rendering, &rendered);
+        rendered
     }
 
     /// A parser of one generation, in an instance of its own.
@@ -132,17 +141,35 @@ impl Format {
         tools: &[ToolSpec],
         interrupt: &Interrupt,
     ) -> Result<Parser> {
-        let abi = self
-            .inner
-            .abi
-            .open(&self.inner.sandbox, prefix, tools, interrupt)?;
-        let is_recorded = self.inner.sandbox.engines().recorder().is_some();
+        let sandbox = &self.inner.sandbox;
+        let opened = self.inner.abi.open(sandbox, prefix, tools, interrupt);
+        self.broke(&opened);
+        let is_recorded = sandbox.engines().recorder().is_some();
         let notes = is_recorded.then(|| Notes::new(prefix, tools));
         Ok(Parser {
-            sandbox: self.inner.sandbox.clone(),
-            abi: Some(abi),
+            sandbox: sandbox.clone(),
+            health: Arc::clone(&self.inner.parsing),
+            abi: Some(opened?),
             notes,
         })
+    }
+
+    /// Refuses while it rests, because it kept failing.
+    pub(crate) fn awake(&self) -> Result<()> {
+        let sandbox = &self.inner.sandbox;
+        sandbox.awake(&self.inner.rendering)?;
+        sandbox.awake(&self.inner.parsing)
+    }
+
+    /// Tells the operator that another format stands in, because of `error`.
+    pub(crate) fn is_replaced(&self, error: &Error) {
+        self.inner.sandbox.bypassed(error);
+    }
+
+    fn broke<T>(&self, outcome: &Result<T>) {
+        if outcome.is_err() {
+            self.inner.sandbox.remember(&self.inner.parsing, outcome);
+        }
     }
 }
 
@@ -185,9 +212,10 @@ impl Format {
         request: &ConstrainRequest<'_>,
         interrupt: &Interrupt,
     ) -> Result<Option<Constrained>> {
-        self.inner
-            .abi
-            .constrain(&self.inner.sandbox, request, interrupt)
+        let (abi, sandbox) = (&self.inner.abi, &self.inner.sandbox);
+        let said = abi.constrain(sandbox, request, interrupt);
+        self.broke(&said);
+        said
     }
 }
 
@@ -209,6 +237,7 @@ impl fmt::Debug for Format {
 /// Understands one generation as it streams. Ends with the first error: start another one then.
 pub struct Parser {
     sandbox: Sandbox,
+    health: Arc<Health>,
     abi: Option<Box<dyn ParserAbi>>,
     /// Only while somebody records.
     notes: Option<Notes>,
@@ -250,6 +279,9 @@ impl Parser {
             notes.parse.reason = Some(reason);
         }
         let events = self.with(|abi, sandbox| abi.finish(sandbox, reason));
+        if events.is_ok() {
+            self.sandbox.remember(&self.health, &events);
+        }
         self.abi = None;
         self.tell(None);
         events
@@ -269,6 +301,7 @@ impl Parser {
             (Ok(events), Some(notes)) => notes.events.extend_from_slice(events),
             (Ok(_), None) => {}
             (Err(error), _) => {
+                self.sandbox.remember(&self.health, &outcome);
                 self.abi = None;
                 self.tell(Some(error));
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::info::PluginInfo;
+use super::policy::OnFailure;
 use super::world::Interface;
 use crate::chat::Fallback;
 use crate::error::{Error, Result};
@@ -133,17 +134,6 @@ impl Default for InferenceGrant {
     }
 }
 
-/// What becomes of a call whose plugin fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnFailure {
-    /// The call is an error; in a chat the model is told which.
-    #[default]
-    Fail,
-    /// The model is told that the tool is not available, and nothing else, also where a limit was reached.
-    Bypass,
-}
-
 /// What one plugin was granted. Nothing, unless said.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -245,7 +235,7 @@ impl Grants {
         self
     }
 
-    /// The same grants, and the host's own answer to calls that fail.
+    /// The same grants, and the host's own answer to calls of a tool, or runs of an agent, that fail.
     pub fn with_fallback(mut self, fallback: Fallback) -> Self {
         self.fallback = Some(fallback);
         self

@@ -35,18 +35,17 @@ pub(super) struct Admitted<'a> {
 impl Health {
     pub(super) fn admit(&self, calls_max: usize) -> Result<Admitted<'_>, Closed> {
         let mut inner = self.inner();
-        let left = inner
-            .rests_until
-            .map(|until| until.saturating_duration_since(Instant::now()));
-        if let Some(left) = left.filter(|left| !left.is_zero()) {
-            let failures = inner.failures_in_a_row;
-            return Err(Closed::Resting { failures, left });
-        }
+        inner.awake()?;
         if inner.running >= calls_max {
             return Err(Closed::Full);
         }
         inner.running += 1;
         Ok(Admitted { health: self })
+    }
+
+    /// Nothing, unless it rests.
+    pub(super) fn awake(&self) -> Result<(), Closed> {
+        self.inner().awake()
     }
 
     /// One success and all is forgotten; `failures_max` failures in a row and the plugin rests.
@@ -68,6 +67,20 @@ impl Health {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn awake(&self) -> Result<(), Closed> {
+        let until = self.rests_until;
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        match left.filter(|left| !left.is_zero()) {
+            Some(left) => Err(Closed::Resting {
+                failures: self.failures_in_a_row,
+                left,
+            }),
+            None => Ok(()),
+        }
     }
 }
 

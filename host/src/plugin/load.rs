@@ -8,6 +8,7 @@ use super::engine::Engines;
 use super::grants::Grants;
 use super::info::{self, PluginInfo};
 use super::log::printable;
+use super::policy;
 use super::shape::Shape;
 use super::store::Sandbox;
 use super::subject;
@@ -43,6 +44,7 @@ impl<'a> Candidate<'a> {
     pub(super) fn admit(&self, grants: &Grants, engines: &Engines) -> Result<(Sandbox, Component)> {
         let (name, world) = (&self.info.name, self.info.world);
         admission::check(name, world, grants, &self.shape)?;
+        policy::check(name, world, grants)?;
         let capabilities = Capabilities::open(name, grants, engines)?;
         let sandbox = Sandbox::new(name, world, grants, capabilities, engines);
         match engines.compile(world, self.bytes, &self.info.digest) {

@@ -12,9 +12,10 @@ use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
+use super::policy::{OnFailure, is_failure};
 use super::store::Sandbox;
 use super::world::World;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A loaded logits processor. Clones share it; any thread may use it.
 #[derive(Clone)]
@@ -29,17 +30,22 @@ struct Inner {
 }
 
 impl LogitsPlugin {
-    /// Loads a component of the world `logits-processor`; `name` is how errors call it.
+    /// Loads a component of the world `logits-processor`; `name` is how errors call it. It only computes: of
+    /// `grants` its limits and what becomes of its failures matter.
     ///
     /// # Errors
     /// As [`Format::load`](super::Format::load).
-    pub fn load(name: &str, bytes: &[u8], engines: &Engines) -> Result<Self> {
+    pub fn load(name: &str, bytes: &[u8], grants: &Grants, engines: &Engines) -> Result<Self> {
         let candidate = Candidate::read(name, bytes, engines)?;
-        Self::admit(candidate.expect(World::LogitsProcessor)?, engines)
+        Self::admit(candidate.expect(World::LogitsProcessor)?, grants, engines)
     }
 
-    pub(super) fn admit(candidate: Candidate<'_>, engines: &Engines) -> Result<Self> {
-        let (sandbox, component) = candidate.admit(&Grants::none(), engines)?;
+    pub(super) fn admit(
+        candidate: Candidate<'_>,
+        grants: &Grants,
+        engines: &Engines,
+    ) -> Result<Self> {
+        let (sandbox, component) = candidate.admit(grants, engines)?;
         let inner = Inner {
             abi: abi::logits(&sandbox, &component)?,
             sandbox,
@@ -63,16 +69,29 @@ impl LogitsPlugin {
     /// A processor of one generation, in an instance of its own. `config`, a JSON object, is for the plugin.
     ///
     /// # Errors
-    /// `Invalid` when it does not like its configuration, `Plugin` when it breaks, `Cancelled`.
+    /// `Invalid` when it does not like its configuration, `Plugin` when it breaks or rests, `Cancelled`.
     pub fn session(&self, config: &Value, interrupt: &Interrupt) -> Result<LogitsSession> {
-        let abi = self
-            .inner
-            .abi
-            .open(&self.inner.sandbox, config, interrupt)?;
+        let sandbox = &self.inner.sandbox;
+        sandbox.awake(sandbox.health())?;
+        let opened = self.inner.abi.open(sandbox, config, interrupt);
+        if opened.is_err() {
+            sandbox.remember(sandbox.health(), &opened);
+        }
         Ok(LogitsSession {
-            sandbox: self.inner.sandbox.clone(),
-            abi: Some(abi),
+            sandbox: sandbox.clone(),
+            abi: Some(opened?),
+            has_worked: false,
         })
+    }
+
+    /// Whether a generation goes on without it after `error`; the operator is told of it.
+    pub(crate) fn is_bypassed(&self, error: &Error) -> bool {
+        let sandbox = &self.inner.sandbox;
+        let goes_on = sandbox.on_failure() == OnFailure::Bypass && is_failure(error);
+        if goes_on {
+            sandbox.bypassed(error);
+        }
+        goes_on
     }
 }
 
@@ -88,6 +107,7 @@ impl fmt::Debug for LogitsPlugin {
 pub struct LogitsSession {
     sandbox: Sandbox,
     abi: Option<Box<dyn LogitsSessionAbi>>,
+    has_worked: bool,
 }
 
 impl LogitsSession {
@@ -101,10 +121,21 @@ impl LogitsSession {
             return Err(self.sandbox.fault(detail));
         };
         let outcome = abi.step(&self.sandbox, last, scores);
+        self.has_worked = outcome.is_ok();
         if outcome.is_err() {
             self.abi = None;
+            self.sandbox.remember(self.sandbox.health(), &outcome);
         }
         outcome
+    }
+}
+
+/// Only a whole generation shows that a processor works: it may break late, and each time.
+impl Drop for LogitsSession {
+    fn drop(&mut self) {
+        if self.has_worked {
+            self.sandbox.remember(self.sandbox.health(), &Ok(()));
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub struct PluginMetrics {
     pub cancelled: u64,
     /// Calls that were not let in: too many at once, or a plugin that rests after failures.
     pub turned_away: u64,
+    /// Times that the host went on without it: a fallback answered or stood in, or nothing did.
+    pub bypassed: u64,
     /// Times that a capability refused what the plugin asked of it.
     pub denied: u64,
     /// Calls from the plugin to the host.
@@ -42,6 +44,7 @@ pub(super) struct Counters {
     stopped: AtomicU64,
     cancelled: AtomicU64,
     turned_away: AtomicU64,
+    bypassed: AtomicU64,
     denied: AtomicU64,
     host_calls: AtomicU64,
     time_us: AtomicU64,
@@ -81,6 +84,10 @@ impl Counters {
         self.turned_away.fetch_add(1, ORDER);
     }
 
+    pub(super) fn bypassed(&self) {
+        self.bypassed.fetch_add(1, ORDER);
+    }
+
     pub(super) fn denied(&self) {
         self.denied.fetch_add(1, ORDER);
     }
@@ -97,6 +104,7 @@ impl Counters {
             stopped: read(&self.stopped),
             cancelled: read(&self.cancelled),
             turned_away: read(&self.turned_away),
+            bypassed: read(&self.bypassed),
             denied: read(&self.denied),
             host_calls: read(&self.host_calls),
             time_us: read(&self.time_us),

@@ -29,6 +29,7 @@ mod load;
 mod log;
 mod logits;
 mod metrics;
+mod policy;
 mod record;
 mod shape;
 mod signature;
@@ -44,12 +45,13 @@ pub use engine::Engines;
 pub(crate) use exchange::{ConstrainRequest, Constrained, ThoughtMarks};
 pub use exchange::{FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason};
 pub use format::{Format, Parser};
-pub use grants::{Access, Grant, Grants, InferenceGrant, OnFailure, Reach};
+pub use grants::{Access, Grant, Grants, InferenceGrant, Reach};
 pub use inference::{Inference, InferenceReply, InferenceRequest};
 pub use info::{PluginInfo, function_imports, inspect};
 pub use interrupt::Interrupt;
 pub use logits::{LogitsPlugin, LogitsSession};
 pub use metrics::PluginMetrics;
+pub use policy::OnFailure;
 pub use signature::{PluginKey, Signer};
 pub use tools::ToolPlugin;
 pub use world::World;
@@ -81,7 +83,9 @@ impl Plugin {
             World::ChatFormat => Format::admit(candidate, engines).map(Self::Format),
             World::ToolProvider => ToolPlugin::admit(candidate, grants, engines).map(Self::Tools),
             World::Agent => AgentPlugin::admit(candidate, grants, engines).map(Self::Agent),
-            World::LogitsProcessor => LogitsPlugin::admit(candidate, engines).map(Self::Logits),
+            World::LogitsProcessor => {
+                LogitsPlugin::admit(candidate, grants, engines).map(Self::Logits)
+            }
         }
     }
 }

@@ -11,11 +11,12 @@ use super::bounds::{Allowance, Bounds, Stop};
 use super::capability::Capabilities;
 use super::engine::Engines;
 use super::fiber::{self, Watch};
-use super::grants::{Grants, OnFailure};
+use super::grants::Grants;
 use super::health::{Closed, Health};
 use super::interrupt::Interrupt;
 use super::log::{LogBuffer, printable};
 use super::metrics::{Counters, PluginMetrics, Used};
+use super::policy::OnFailure;
 use super::subject;
 use super::tape::{OffTape, Tape};
 use super::world::World;
@@ -186,11 +187,31 @@ impl Sandbox {
         })?;
         let outcome = call();
         drop(admitted);
+        self.remember(health, &outcome);
+        outcome
+    }
+
+    /// Refuses while `health` says that the plugin rests.
+    pub(super) fn awake(&self, health: &Health) -> Result<()> {
+        health.awake().map_err(|closed| {
+            self.shared.counters.turned_away();
+            self.closed(&closed)
+        })
+    }
+
+    /// Remembers in `health` how a call went.
+    pub(super) fn remember<T>(&self, health: &Health, outcome: &Result<T>) {
         let kind = outcome.as_ref().err().map(Error::kind);
         if kind != Some(ErrorKind::Cancelled) {
             health.record(kind == Some(ErrorKind::Plugin), self.shared.failures_max);
         }
-        outcome
+    }
+
+    /// Tells the operator that the host goes on without the plugin, which failed with `error`.
+    pub(super) fn bypassed(&self, error: &Error) {
+        self.shared.counters.bypassed();
+        let (plugin, kind) = (self.name(), error.kind().name());
+        tracing::warn!(target: "lapidary::calls", plugin, kind, %error, "bypassed");
     }
 
     fn closed(&self, closed: &Closed) -> Error {
@@ -236,6 +257,10 @@ impl Sandbox {
 
     pub(super) fn without_secrets(&self, value: Value) -> Value {
         self.shared.capabilities.without_secrets(value)
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.shared.health
     }
 
     pub(super) fn on_failure(&self) -> OnFailure {

@@ -8,17 +8,18 @@ use serde_json::Value;
 
 use super::abi::{self, ToolsAbi};
 use super::engine::Engines;
-use super::grants::{Grants, OnFailure};
+use super::grants::Grants;
 use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
+use super::policy::{OnFailure, is_failure};
 use super::record;
 use super::store::Sandbox;
 use super::tape::Tape;
 use super::world::World;
 use crate::chat::{Content, ToolCall, ToolResult, ToolSpec};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// A loaded tool plugin. Clones share it; any thread may use it.
 #[derive(Clone)]
@@ -92,7 +93,13 @@ impl ToolPlugin {
         });
         log(&sandbox.subject(), call, started, &outcome);
         match outcome {
-            Err(error) if is_failure(&error) => self.instead(call).ok_or(error),
+            Err(error) if is_failure(&error) => match self.instead(call) {
+                Some(answer) => {
+                    sandbox.bypassed(&error);
+                    Ok(answer)
+                }
+                None => Err(error),
+            },
             outcome => outcome,
         }
     }
@@ -128,11 +135,6 @@ impl ToolPlugin {
             (None, OnFailure::Fail) => None,
         }
     }
-}
-
-/// Whether a plugin broke, rests or reached a limit, and not the call was wrong.
-fn is_failure(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Plugin | ErrorKind::Limit(_))
 }
 
 /// One line for each call in the operator's log. Arguments and results may hold what is nobody's business:

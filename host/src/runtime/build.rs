@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::media::Resizer;
 use crate::model::{Bundle, DtypeChoice, GemmaOptions};
 use crate::plugin::{Engines, Format, Grants, LogitsPlugin, ToolPlugin};
+use crate::text::Tokenizer;
 
 /// Chooses what a [`Runtime`] is made of.
 ///
@@ -35,7 +36,8 @@ pub struct RuntimeBuilder {
     threads: Option<usize>,
     format: FormatChoice,
     tools: Vec<(NamedBytes, Grants)>,
-    processors: Vec<(NamedBytes, Value)>,
+    native_fallback: bool,
+    processors: Vec<(NamedBytes, Value, Grants)>,
     limits: Limits,
     code_cache: Option<PathBuf>,
     resizer: Resizer,
@@ -105,6 +107,15 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Lets new chats use the built-in format while another chat format rests, because it kept failing
+    /// ([`Limits::plugin_failures_max`]); without it they fail. A chat keeps the format that it began with. The log
+    /// tells of each such chat, and so does [`Usage::bypassed`](crate::Usage::bypassed). Without effect where the
+    /// built-in format is the runtime's own.
+    pub fn native_fallback(mut self) -> Self {
+        self.native_fallback = true;
+        self
+    }
+
     /// A tool component, and what it may do.
     pub fn tool(mut self, name: impl Into<String>, component: Vec<u8>, grants: Grants) -> Self {
         self.tools.push((
@@ -118,15 +129,17 @@ impl RuntimeBuilder {
     }
 
     /// A logits processor, which leans on every generation after those that were named before it. `config`, a JSON
-    /// object, is for the plugin.
+    /// object, is for the plugin; of `grants` its limits and its [`OnFailure`](crate::OnFailure) matter.
     pub fn logits_processor(
         mut self,
         name: impl Into<String>,
         component: Vec<u8>,
         config: Value,
+        grants: Grants,
     ) -> Self {
         let (name, bytes) = (name.into(), component);
-        self.processors.push((NamedBytes { name, bytes }, config));
+        let named = NamedBytes { name, bytes };
+        self.processors.push((named, config, grants));
         self
     }
 
@@ -188,7 +201,7 @@ impl RuntimeBuilder {
     ///
     /// # Errors
     /// `Io` without ONNX Runtime; `Bundle` for a broken model; `Plugin` for a component that cannot be
-    /// used; `Unsupported` for a provider that cannot start.
+    /// used; `Unsupported` for a provider that cannot start, and for a fallback whose tokens the model does not have.
     pub fn build(self) -> Result<Runtime> {
         check_threads(self.threads)?;
         library::initialize()?;
@@ -197,13 +210,16 @@ impl RuntimeBuilder {
         let engines = Engines::new(&self.limits, self.code_cache)?;
         let format = self.format.load(&bundle, &engines)?;
         check_format(&format, &tokenizer)?;
+        let fallback = self
+            .native_fallback
+            .then(|| native_format(&engines, &tokenizer));
         let tools = self
             .tools
             .iter()
             .map(|(tool, grants)| ToolPlugin::load(&tool.name, &tool.bytes, grants, &engines));
         let tools = Toolbox::new(tools.collect::<Result<_>>()?)?;
-        let processors = self.processors.iter().map(|(named, config)| {
-            let plugin = LogitsPlugin::load(&named.name, &named.bytes, &engines)?;
+        let processors = self.processors.iter().map(|(named, config, grants)| {
+            let plugin = LogitsPlugin::load(&named.name, &named.bytes, grants, &engines)?;
             Ok((plugin, config.clone()))
         });
         let processors = Processors::new(processors.collect::<Result<_>>()?);
@@ -228,6 +244,7 @@ impl RuntimeBuilder {
             resizer: self.resizer,
             grammars: Grammars::default(),
             engines,
+            fallback: fallback.transpose()?,
         };
         Ok(Runtime {
             shared: Shared::new(base, format, tools, processors),
@@ -244,6 +261,17 @@ impl FormatChoice {
             Self::Component(format) => Format::load(&format.name, &format.bytes, engines),
         }
     }
+}
+
+/// The built-in format, if the model has every token that it writes and reads.
+fn native_format(engines: &Engines, tokenizer: &Tokenizer) -> Result<Format> {
+    let format = builtin_format(engines)?;
+    let mut tokens = format.describe().control_tokens.iter();
+    let unknown = tokens.find(|token| tokenizer.control_id(token).is_none());
+    unknown.map_or(Ok(format.clone()), |token| {
+        let detail = format!("expected tokens of the model, found {token}, which its tokenizer does not have; leave the fallback out");
+        Err(Error::unsupported("native fallback", detail))
+    })
 }
 
 /// The built-in format stands in for templates that it equals: it is faster.

@@ -14,6 +14,7 @@ use super::generate::{finish_reason, named_logprobs};
 use super::generation::SharedMessages;
 use super::loop_bounds::LoopBounds;
 use super::media::Purpose;
+use super::processors::Bypassed;
 use super::prompt::{self, Given, RenderedPrompt};
 use super::tools::not_approved;
 use super::turn::Turn;
@@ -32,6 +33,7 @@ pub(super) struct Chat {
     events: Sender<Result<Event>>,
     cancel: Cancel,
     added: SharedMessages,
+    bypassed: Bypassed,
     usage: Usage,
     call_count: usize,
     /// Turns of the model that are over.
@@ -48,6 +50,8 @@ impl Chat {
         cancel: Cancel,
         added: SharedMessages,
     ) -> Self {
+        let bypassed = Bypassed::default();
+        inner.resting.iter().for_each(|name| bypassed.add(name));
         let usage = Usage {
             provider: inner.info.provider.clone(),
             ..Usage::default()
@@ -65,6 +69,7 @@ impl Chat {
             events,
             cancel,
             added,
+            bypassed,
             usage,
             call_count,
             turn_count: 0,
@@ -79,7 +84,10 @@ impl Chat {
             Err(error) if error.kind() == ErrorKind::Cancelled => Ok(FinishReason::Cancelled),
             Err(error) => Err(error),
         };
-        let usage = self.usage.clone();
+        let usage = Usage {
+            bypassed: self.bypassed.names(),
+            ..self.usage.clone()
+        };
         // Nobody may be listening any more.
         drop(
             self.events
@@ -148,6 +156,7 @@ impl Chat {
         ]
         .concat();
         let room = config.context_tokens - rendered.prompt.ids.len();
+        let processors = &self.inner.processors;
         self.inner.engine.submit(Job {
             prompt: rendered.prompt,
             sampling: self.options.sampling.unwrap_or(config.sampling),
@@ -157,7 +166,7 @@ impl Chat {
                 replay_ids: self.replay_ids(),
             },
             thought: rules.thought,
-            processor: self.inner.processors.start(&self.cancel.plugins)?,
+            processor: processors.start(&self.cancel.plugins, &self.bypassed)?,
             constraint: rules.enforcer,
             stop_ids: self.stop_ids(),
             tokens_max: self.tokens_left().min(room),

@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use super::Inner;
 use super::cancel::Cancel;
 use super::media::{Purpose, blocks};
+use super::processors::Bypassed;
 use super::prompt::check_length;
 use crate::chat::{FinishReason, Logprob, Media, Sampling, TokenLogprob, Usage, check_choices};
 use crate::engine::{EndReason, Job, Step, stopped};
@@ -64,11 +65,13 @@ pub(super) fn run(inner: &Inner, request: GenerateRequest) -> Result<Generated> 
     check_ids(&request.ids, vocab_size)?;
     check_length(request.ids.len(), inner)?;
     let (wants_logits, prompt_tokens) = (request.logits, request.ids.len());
-    let steps = submit(inner, request)?;
+    let bypassed = Bypassed::default();
+    let steps = submit(inner, request, &bypassed)?;
     let mut generated = collect(&steps, wants_logits, &inner.tokenizer)?;
     generated.text = text(&generated.ids, &inner.tokenizer);
     generated.usage.prompt_tokens = prompt_tokens;
     generated.usage.provider.clone_from(&inner.info.provider);
+    generated.usage.bypassed = bypassed.names();
     Ok(generated)
 }
 
@@ -80,7 +83,11 @@ fn check_ids(ids: &[u32], vocab_size: usize) -> Result<()> {
     })
 }
 
-fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Step>>> {
+fn submit(
+    inner: &Inner,
+    request: GenerateRequest,
+    bypassed: &Bypassed,
+) -> Result<Receiver<Result<Step>>> {
     let (steps, receiver) = mpsc::channel();
     let config = inner.bundle.config();
     let room = config.context_tokens - request.ids.len();
@@ -97,7 +104,7 @@ fn submit(inner: &Inner, request: GenerateRequest) -> Result<Receiver<Result<Ste
             replay_ids: Vec::new(),
         },
         thought: None,
-        processor: inner.processors.start(&request.cancel.plugins)?,
+        processor: inner.processors.start(&request.cancel.plugins, bypassed)?,
         constraint: None,
         stop_ids: if request.ignore_eos {
             Vec::new()

@@ -13,7 +13,7 @@ use crate::plugin::{Inference, InferenceReply, InferenceRequest, Interrupt, Stop
 
 impl Inference for Shared {
     fn generate(&self, request: InferenceRequest, interrupt: &Interrupt) -> Result<InferenceReply> {
-        let inner = self.current();
+        let inner = self.of_new_chat()?;
         check_model(&inner, request.model.as_deref())?;
         let options = ChatOptions {
             max_tokens: Some(request.tokens_max.min(inner.limits.new_tokens_max)),

@@ -70,6 +70,8 @@ struct Base {
     resizer: Resizer,
     grammars: Grammars,
     engines: Engines,
+    /// What stands in for a format that rests.
+    fallback: Option<Format>,
 }
 
 /// What one chat runs with, from its start to its end.
@@ -77,6 +79,8 @@ struct Base {
 struct Inner {
     base: Arc<Base>,
     format: Format,
+    /// The format that `format` stands in for.
+    resting: Option<String>,
     tools: tools::Toolbox,
     processors: processors::Processors,
 }
@@ -107,7 +111,7 @@ impl Runtime {
         conversation: impl Into<Conversation>,
         options: ChatOptions,
     ) -> Result<Generation> {
-        let inner = self.shared.current();
+        let inner = self.shared.of_new_chat()?;
         generation::checked_start(inner, conversation.into(), options, Cancel::new())
     }
 
@@ -128,7 +132,7 @@ impl Runtime {
         conversation: &Conversation,
         options: &ChatOptions,
     ) -> Result<RenderedPrompt> {
-        let inner = self.shared.current();
+        let inner = self.shared.of_new_chat()?;
         prompt::check_size(conversation, &inner.limits)?;
         let given = prompt::Given::new(&inner, conversation, options, Purpose::Run)?;
         prompt::render(&inner, conversation, options, &given, &Interrupt::new())
@@ -148,7 +152,7 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::render`].
     pub fn price(&self, conversation: &Conversation, options: &ChatOptions) -> Result<PromptPrice> {
-        price::of(&self.shared.current(), conversation, options)
+        price::of(&*self.shared.of_new_chat()?, conversation, options)
     }
 
     /// What the bundle's configuration says.

@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use serde_json::Value;
+
 use super::processors::Processors;
 use super::tools::Toolbox;
 use super::{Base, Inner, Runtime};
 use crate::error::{Error, Result};
-use crate::plugin::{Format, Grants, Inference, PluginMetrics, ToolPlugin};
+use crate::plugin::{Format, Grants, Inference, LogitsPlugin, PluginMetrics, ToolPlugin};
 use crate::text::Tokenizer;
 
 /// What all clones of a runtime share.
@@ -23,6 +25,7 @@ impl Shared {
         let inner = Inner {
             base: Arc::clone(&base),
             format,
+            resting: None,
             tools,
             processors,
         };
@@ -36,10 +39,32 @@ impl Shared {
         shared
     }
 
-    /// What a chat that starts now runs with.
+    /// The plugins as they are now.
     pub fn current(&self) -> Arc<Inner> {
         let current = self.current.read();
         Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a chat that starts now runs with. Where the format rests, that is the one that stands in for it.
+    ///
+    /// # Errors
+    /// `Plugin` where the format rests and none stands in.
+    pub fn of_new_chat(&self) -> Result<Arc<Inner>> {
+        let inner = self.current();
+        let Err(error) = inner.format.awake() else {
+            return Ok(inner);
+        };
+        let is_another = |one: &&Format| one.info().digest != inner.format.info().digest;
+        let Some(format) = inner.fallback.as_ref().filter(is_another) else {
+            return Err(error);
+        };
+        format.awake()?;
+        inner.format.is_replaced(&error);
+        Ok(Arc::new(Inner {
+            format: format.clone(),
+            resting: Some(inner.format.info().name.clone()),
+            ..Inner::clone(&inner)
+        }))
     }
 
     /// Makes `change` of what is there what later chats run with. Nothing changes when it fails.
@@ -80,14 +105,9 @@ impl Runtime {
     /// `Invalid` when there is none.
     pub fn remove_tool(&self, name: &str) -> Result<()> {
         self.shared.change(|inner| {
-            if !inner
-                .tools
-                .plugins()
-                .iter()
-                .any(|plugin| plugin.info().name == name)
-            {
-                let detail = "expected a loaded tool plugin, found none of this name";
-                return Err(Error::invalid(format!("plugin \"{name}\""), detail));
+            let mut plugins = inner.tools.plugins().iter();
+            if !plugins.any(|plugin| plugin.info().name == name) {
+                return Err(absent("tool plugin", name));
             }
             inner.tools = inner.tools.with(name, None)?;
             Ok(())
@@ -108,6 +128,41 @@ impl Runtime {
         })
     }
 
+    /// Puts a logits processor in the place of the one called `name`, or behind the others, for generations that start
+    /// now. `config`, a JSON object, is for the plugin.
+    ///
+    /// # Errors
+    /// As [`LogitsPlugin::load`]. Nothing has changed then.
+    pub fn replace_logits_processor(
+        &self,
+        name: &str,
+        component: &[u8],
+        config: Value,
+        grants: &Grants,
+    ) -> Result<()> {
+        let plugin = LogitsPlugin::load(name, component, grants, self.engines())?;
+        self.shared.change(|inner| {
+            inner.processors = inner.processors.with(name, Some((plugin, config)));
+            Ok(())
+        })
+    }
+
+    /// Takes away the logits processor called `name`.
+    ///
+    /// # Errors
+    /// `Invalid` when there is none.
+    pub fn remove_logits_processor(&self, name: &str) -> Result<()> {
+        self.shared.change(|inner| {
+            let mut plugins = inner.processors.plugins();
+            if !plugins.any(|plugin| plugin.info().name == name) {
+                return Err(absent("logits processor", name));
+            }
+            drop(plugins);
+            inner.processors = inner.processors.with(name, None);
+            Ok(())
+        })
+    }
+
     /// Takes the last change back; a second time, takes that back. `false` when nothing was changed.
     pub fn rollback(&self) -> bool {
         let mut previous = self
@@ -123,19 +178,26 @@ impl Runtime {
         true
     }
 
-    /// What each plugin that chats now start with did and cost since it was loaded: the chat format first.
+    /// What each plugin that chats now start with did and cost since it was loaded: the chat format first, what stands
+    /// in for it last.
     pub fn plugin_metrics(&self) -> Vec<(String, PluginMetrics)> {
         let inner = self.shared.current();
-        let format = (inner.format.info().name.clone(), inner.format.metrics());
+        let counted = |format: &Format| (format.info().name.clone(), format.metrics());
         let tools = inner.tools.plugins().iter();
         let tools = tools.map(|plugin| (plugin.info().name.clone(), plugin.metrics()));
         let processors = inner.processors.plugins();
         let processors = processors.map(|plugin| (plugin.info().name.clone(), plugin.metrics()));
-        std::iter::once(format)
+        std::iter::once(counted(&inner.format))
             .chain(tools)
             .chain(processors)
+            .chain(inner.fallback.as_ref().map(counted))
             .collect()
     }
+}
+
+fn absent(kind: &str, name: &str) -> Error {
+    let detail = format!("expected a loaded {kind}, found none of this name");
+    Error::invalid(format!("plugin \"{name}\""), detail)
 }
 
 /// A format whose stop tokens the model does not have would never end an answer.

@@ -93,7 +93,7 @@ pub fn run_watched(args: Args, watch: impl FnOnce(&Runtime)) -> anyhow::Result<E
     let prompt = match args.prompt {
         Some(prompt) => prompt,
         None if std::io::stdin().is_terminal() => {
-            return repl::run(&runtime, args.ask, &args.plugins.tools, &servers);
+            return repl::run(&runtime, args.ask, &args.plugins, &servers);
         }
         None => standard_input()?,
     };

@@ -182,6 +182,21 @@ impl PluginArgs {
         Ok(builder)
     }
 
+    /// Who knows which files changed, the chat format's among them: none without `--watch`.
+    pub fn watch(&self) -> Watch {
+        let format = self.format.component().filter(|_| self.tools.watch);
+        Watch::new(self.tools.watched().chain(format.map(Path::to_owned)))
+    }
+
+    /// Loads a file again that changed.
+    pub fn reload(&self, path: &Path, runtime: &Runtime) -> anyhow::Result<()> {
+        if self.format.component() == Some(path) {
+            return Ok(runtime.replace_format(&file_name(path), &read(path)?)?);
+        }
+        let plugin = self.tools.file(path)?;
+        Ok(plugin.replace_in(runtime, &self.logits_config)?)
+    }
+
     fn add(&self, plugin: PluginFile, builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
         let PluginFile {
             name,
@@ -192,7 +207,7 @@ impl PluginArgs {
             World::ToolProvider => return Ok(builder.tool(name, component, grants)),
             World::LogitsProcessor => {
                 let config = self.logits_config.clone();
-                return Ok(builder.logits_processor(name, component, config));
+                return Ok(builder.logits_processor(name, component, config, grants));
             }
             World::Agent => "found an agent; run it with `lapidary agent`",
             World::ChatFormat => "found a chat format; name it with --format",
@@ -223,8 +238,12 @@ impl ToolArgs {
 
     /// Who knows which files changed: none without `--watch`.
     pub fn watch(&self) -> Watch {
+        Watch::new(self.watched())
+    }
+
+    fn watched(&self) -> impl Iterator<Item = PathBuf> {
         let is_watched = |plugin: &&String| self.watch && builtin(plugin).is_none();
-        Watch::new(self.plugins.iter().filter(is_watched).map(PathBuf::from))
+        self.plugins.iter().filter(is_watched).map(PathBuf::from)
     }
 
     /// What `lapidary.toml` says of a plugin, and the flags over it.
@@ -276,9 +295,17 @@ impl PluginFile {
         ToolPlugin::load(&self.name, &self.component, &self.grants, engines)
     }
 
-    /// Puts it in the place of its older version.
-    pub fn replace_in(&self, runtime: &Runtime) -> lapidary::Result<()> {
-        runtime.replace_tool(&self.name, &self.component, &self.grants)
+    /// Puts it in the place of its older version; `config` is for logits processors.
+    fn replace_in(&self, runtime: &Runtime, config: &Value) -> lapidary::Result<()> {
+        let (name, component, grants) = (&self.name, &self.component, &self.grants);
+        match inspect(name, component)?.world {
+            World::LogitsProcessor => {
+                runtime.replace_logits_processor(name, component, config.clone(), grants)
+            }
+            World::ToolProvider | World::Agent | World::ChatFormat => {
+                runtime.replace_tool(name, component, grants)
+            }
+        }
     }
 }
 

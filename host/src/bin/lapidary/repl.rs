@@ -12,7 +12,7 @@ use crate::answer::{View, answer};
 use crate::chat::AskArgs;
 use crate::mcp::Servers;
 use crate::message::image;
-use crate::model::{ToolArgs, read};
+use crate::model::{PluginArgs, read};
 use crate::screen;
 use crate::transcript::Transcript;
 use crate::watch::Watch;
@@ -35,7 +35,7 @@ Ctrl-C stops an answer, Ctrl-D ends the conversation.
 struct Repl<'a> {
     runtime: &'a Runtime,
     ask: AskArgs,
-    tools: &'a ToolArgs,
+    plugins: &'a PluginArgs,
     watch: Watch,
     servers: &'a Servers,
     conversation: Conversation,
@@ -44,11 +44,11 @@ struct Repl<'a> {
 
 /// Talks until the end of input.
 ///
-/// `tools` may change while it goes on.
+/// `plugins` may change while it goes on.
 pub fn run(
     runtime: &Runtime,
     ask: AskArgs,
-    tools: &ToolArgs,
+    plugins: &PluginArgs,
     servers: &Servers,
 ) -> anyhow::Result<ExitCode> {
     let mut editor = DefaultEditor::new()?;
@@ -56,8 +56,8 @@ pub fn run(
     let mut repl = Repl {
         runtime,
         ask,
-        tools,
-        watch: tools.watch(),
+        plugins,
+        watch: plugins.watch(),
         servers,
         conversation,
         media,
@@ -112,8 +112,7 @@ impl Repl<'_> {
     /// Loads plugins again whose files changed. What cannot be loaded is told, and stays as it was.
     fn refresh(&mut self) {
         for path in self.watch.changed() {
-            let file = self.tools.file(&path);
-            if let Err(error) = file.and_then(|file| Ok(file.replace_in(self.runtime)?)) {
+            if let Err(error) = self.plugins.reload(&path, self.runtime) {
                 screen::kept(&path, &error);
             }
         }

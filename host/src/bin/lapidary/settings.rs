@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use lapidary::{Grants, OnFailure, PluginLimits};
+use lapidary::{Fallback, Grants, OnFailure, PluginLimits};
 use serde::Deserialize;
 
 /// What the file may say.
@@ -32,6 +32,8 @@ pub struct PluginSettings {
     pub limits: PluginLimits,
     /// `fail` or `bypass`.
     pub on_failure: OnFailure,
+    /// What a tool or an agent that fails is answered for with; `native` for a chat format.
+    pub fallback: Option<String>,
 }
 
 impl PluginSettings {
@@ -40,9 +42,13 @@ impl PluginSettings {
         let none = Grants::none()
             .with_limits(self.limits)
             .with_on_failure(self.on_failure);
+        let answered = match &self.fallback {
+            Some(text) => none.with_fallback(Fallback::text(text.as_str())),
+            None => none,
+        };
         self.grants
             .iter()
-            .try_fold(none, |all, one| all.with_text(one))
+            .try_fold(answered, |all, one| all.with_text(one))
     }
 }
 

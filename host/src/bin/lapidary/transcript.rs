@@ -82,8 +82,12 @@ fn usage_line(reason: FinishReason, usage: &Usage) -> String {
     } else {
         0.0
     };
+    let without = match usage.bypassed.as_slice() {
+        [] => String::new(),
+        names => format!(", without {}", names.join(" and ")),
+    };
     format!(
-        "[{reason:?}: {} prompt tokens in {:.0} ms, {} new ({} thought) at {rate:.0} tokens/s, on {}]",
+        "[{reason:?}: {} prompt tokens in {:.0} ms, {} new ({} thought) at {rate:.0} tokens/s, on {}{without}]",
         usage.prompt_tokens,
         usage.prefill_ms,
         usage.output_tokens,

@@ -1,0 +1,11 @@
+;; Panics at every prompt with more than one message, and speaks a model's language: `<eos>` ends its turns.
+(data (i32.const 8) "<eos>")
+(data (i32.const 16) "\08\00\00\00\05\00\00\00")
+(data (i32.const 32) "\08\00\00\00\05\00\00\00\10\00\00\00\01\00\00\00\10\00\00\00\01\00\00\00")
+(func $describe (export "lapidary:plugin/format@0.1.0#describe") (result i32) (i32.const 32))
+(data (i32.const 64) "\01\00\00\00\08\00\00\00\05\00\00\00")
+(data (i32.const 80) "\00\00\00\00\40\00\00\00\01\00\00\00\01\00\00\00")
+(func $render (export "lapidary:plugin/template@0.1.0#render")
+  (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (if (i32.gt_u (local.get 1) (i32.const 1)) (then (unreachable)))
+  (i32.const 80))
