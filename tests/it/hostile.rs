@@ -7,6 +7,7 @@ pub mod component;
 mod admission;
 mod bounds;
 mod grammar;
+mod ticks;
 
 use std::fmt::Debug;
 use std::sync::LazyLock;
