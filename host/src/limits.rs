@@ -84,8 +84,12 @@ pub struct Limits {
     pub plugin_fuel_max: Option<u64>,
     /// Calls of one tool plugin or agent that may run at the same time. Default 64. Checked in `plugin`.
     pub plugin_calls_max: usize,
-    /// Times that one plugin call may call the host. Default 100,000. Checked in `plugin`.
+    /// Times that one plugin call may call the host. Default 100,000. One call of WASI too many ends the plugin's call at
+    /// the next tick. Checked in `plugin`.
     pub plugin_host_calls_max: u64,
+    /// Requests, bodies, headers and other resources of WASI that one plugin call may hold. Default 1,000. Checked in
+    /// `plugin`.
+    pub plugin_resources_max: usize,
     /// Failures in a row after which a plugin rests: a second, and twice as long each further time, up to a minute.
     /// Default 3. Checked in `plugin`.
     pub plugin_failures_max: u32,
@@ -93,8 +97,14 @@ pub struct Limits {
     pub key_value_bytes_max: usize,
     /// Bytes of one file that a plugin reads or writes. Default 4 MiB. Checked in `plugin`.
     pub file_bytes_max: usize,
-    /// Bytes of the body that a plugin's request gets back. Default 4 MiB. Checked in `plugin`.
+    /// Bytes of the body of a plugin's request, and of the one that it gets back. Default 4 MiB. Checked in `plugin`.
     pub http_body_bytes_max: usize,
+    /// Bytes of all headers of a plugin's request through `wasi:http`, of the parts of its address, and of the headers
+    /// that any request gets back: of each at most this many. Default 16 KiB. Checked in `plugin`.
+    pub http_headers_bytes_max: usize,
+    /// Requests of one plugin that may be under way at once, together with the answers that it holds through
+    /// `wasi:http`. Default 32. Checked in `plugin`.
+    pub http_requests_max: usize,
     /// Milliseconds of a plugin's request, from the name's resolution to the last byte. Default 10,000. Checked in
     /// `plugin`.
     pub http_ms_max: u64,
@@ -138,10 +148,13 @@ impl Default for Limits {
             plugin_fuel_max: None,
             plugin_calls_max: 64,
             plugin_host_calls_max: 100_000,
+            plugin_resources_max: 1_000,
             plugin_failures_max: 3,
             key_value_bytes_max: 1 << 20,
             file_bytes_max: 4 << 20,
             http_body_bytes_max: 4 << 20,
+            http_headers_bytes_max: 16 << 10,
+            http_requests_max: 32,
             http_ms_max: 10_000,
             tool_result_bytes_max: 1 << 20,
             plugin_log_bytes_max: 64 << 10,

@@ -2,6 +2,8 @@
 //! missing on a machine; then the command says how to install them. `.ci/run authors` has them all.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -146,6 +148,58 @@ fn what_new_makes_in_rust_works() {
     }
     an_agent_does_a_task();
     a_processor_ends_answers();
+}
+
+/// A server on this machine that answers every request with `hello`.
+fn greeter() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let read = stream.read(&mut [0; 4_096]).unwrap();
+            assert!(read > 0);
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    format!("http://localhost:{port}")
+}
+
+#[test]
+fn the_guest_with_a_standard_http_client_works() {
+    let (component, host) = (built("tool-page"), greeter());
+    let source = Path::new(GUESTS).join("tool-page");
+    passed(&run(&[
+        "build",
+        source.to_str().unwrap(),
+        "--out",
+        &component,
+    ]));
+    let report = run(&["check", "--json", &component]);
+    let report: Value = serde_json::from_str(&text(&report.stdout)).unwrap();
+    let message = report["reason"]["message"].as_str().unwrap();
+    let words = "asks for wasi:io/poll@0.2.12, which is not granted; pass --grant http:HOST";
+    assert!(message.ends_with(words), "{report}");
+    let folder = folder().join("pages");
+    fs::create_dir_all(&folder).unwrap();
+    let case = |url: &str, key: &str, text: &str| {
+        json!({"call": "read_page", "arguments": {"url": url}, key: text}).to_string()
+    };
+    let cases = [
+        case(&format!("{host}/a?b=c"), "expect", "hello"),
+        case("http://example.com/", "error", "this host was not allowed"),
+        case(
+            "example.com",
+            "error",
+            "expected one like https://example.com/page",
+        ),
+    ];
+    fs::write(folder.join("cases.jsonl"), cases.join("\n")).unwrap();
+    let grant = format!("http-private:{host}");
+    let arguments = ["test", folder.to_str().unwrap(), "--component", &component];
+    let said = passed(&run(&[&arguments[..], &["--grant", &grant]].concat()));
+    assert!(said.contains("3 of 3 cases passed"), "{said}");
 }
 
 /// The agent from `lapidary plugin new`, on the embedded model.

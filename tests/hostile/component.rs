@@ -18,6 +18,7 @@ pub fn component(folder: &str, name: &str) -> Vec<u8> {
         "agent" => wrap(name, &text, "agent", "agent"),
         "logits" => wrap(name, &text, "logits", "logits-processor"),
         "constraint" => wrap(name, &text, "format", "constrained-chat-format"),
+        "wasi" => wrap(name, &text, "wasi", "lapidary:hostile/requests"),
         _ => wat::parse_str(&text).expect("the file is WebAssembly text"),
     }
 }
@@ -53,6 +54,7 @@ pub fn files() -> BTreeSet<String> {
         "agent",
         "logits",
         "constraint",
+        "wasi",
         "component",
     ]
     .into_iter();
@@ -69,7 +71,13 @@ fn files_in(folder: &'static str) -> impl Iterator<Item = String> {
 }
 
 fn wrap(name: &str, replaced: &str, base: &str, world: &str) -> Vec<u8> {
-    let text = module(replaced, &read("base", base));
+    let text = match base {
+        "wasi" => module(
+            replaced,
+            &[read("base", "tools"), read("base", base)].concat(),
+        ),
+        _ => module(replaced, &read("base", base)),
+    };
     let mut parser = wat::Parser::new();
     parser.generate_dwarf(wat::GenerateDwarf::Lines);
     let path = format!("{name}.wat");
@@ -79,6 +87,9 @@ fn wrap(name: &str, replaced: &str, base: &str, world: &str) -> Vec<u8> {
     let (package, _) = resolve
         .push_dir(root().join("../../wit"))
         .expect("the contract");
+    resolve
+        .push_file(root().join("wasi.wit"))
+        .expect("as much of WASI as is needed");
     let world = resolve
         .select_world(&[package], Some(world))
         .expect("a world");

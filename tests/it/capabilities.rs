@@ -39,11 +39,11 @@ fn granted(name: &str, grants: &Grants) -> ToolPlugin {
 }
 
 /// What the plugin got for `subject`, or the code of the refusal.
-fn ask(plugin: &ToolPlugin, subject: &str) -> std::result::Result<String, String> {
+pub fn ask(plugin: &ToolPlugin, subject: &str) -> std::result::Result<String, String> {
     ask_with(plugin, subject, serde_json::json!({}), &Interrupt::new())
 }
 
-fn ask_with(
+pub fn ask_with(
     plugin: &ToolPlugin,
     subject: &str,
     arguments: serde_json::Value,
@@ -236,7 +236,7 @@ fn a_store_is_kept_within_its_size_for_its_plugin() {
 }
 
 /// A server that does `answer` for each connection.
-fn serve(answer: fn(&mut std::net::TcpStream)) -> SocketAddr {
+pub fn serve(answer: fn(&mut std::net::TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
@@ -251,12 +251,12 @@ fn serve(answer: fn(&mut std::net::TcpStream)) -> SocketAddr {
     address
 }
 
-fn send(stream: &mut std::net::TcpStream, text: &str) {
+pub fn send(stream: &mut std::net::TcpStream, text: &str) {
     // As above.
     let _ = stream.write_all(text.as_bytes());
 }
 
-fn hello(stream: &mut std::net::TcpStream) {
+pub fn hello(stream: &mut std::net::TcpStream) {
     send(stream, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
 }
 

@@ -55,6 +55,10 @@ fn every_limit_is_known_to_the_tests() {
         file_bytes_max: _,
         http_body_bytes_max: _,
         http_ms_max: _,
+        // wasi.rs
+        http_headers_bytes_max: _,
+        http_requests_max: _,
+        plugin_resources_max: _,
         constraint_bytes_max: _,
         constraint_compile_ms_max: _,
         constraint_mask_ms_max: _,

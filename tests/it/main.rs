@@ -27,4 +27,5 @@ mod reload;
 mod sampling;
 mod support;
 mod tools;
+mod wasi;
 mod worlds;

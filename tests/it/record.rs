@@ -15,9 +15,9 @@ fn engines() -> Engines {
     Engines::new(&Limits::default(), None).expect("engines")
 }
 
-type Lines = Arc<Mutex<Vec<Value>>>;
+pub type Lines = Arc<Mutex<Vec<Value>>>;
 
-fn record(engines: &Engines) -> Lines {
+pub fn record(engines: &Engines) -> Lines {
     let lines = Lines::default();
     let taken = Arc::clone(&lines);
     engines.record(move |line| taken.lock().expect("lines").push(line));

@@ -56,6 +56,16 @@ impl Grant {
         }
     }
 
+    /// What opens the interface `import`: one of ours, or one of WASI that this host has.
+    pub(super) fn opening(import: &str) -> Option<Self> {
+        match Interface::ours(import) {
+            Some(ours) => Self::ALL
+                .into_iter()
+                .find(|grant| grant.name() == ours.name),
+            None => wasi(import),
+        }
+    }
+
     /// How the operator writes it, with the details that it needs.
     pub fn usage(self) -> &'static str {
         match self {
@@ -83,6 +93,20 @@ impl FromStr for Grant {
         let named = Self::ALL.into_iter().find(|grant| grant.name() == text);
         named.ok_or_else(|| unknown(text))
     }
+}
+
+/// The same for WASI: of 0.2 every release adds only.
+fn wasi(import: &str) -> Option<Grant> {
+    let (name, version) = import.split_once('@')?;
+    let is_there = cfg!(feature = "http") && version.starts_with("0.2.");
+    match name {
+        "wasi:http/types" | "wasi:http/outgoing-handler" => Some(Grant::Http),
+        // They wait and read for wasi:http, and open nothing themselves.
+        "wasi:io/error" | "wasi:io/poll" | "wasi:io/streams" => Some(Grant::Http),
+        "wasi:clocks/monotonic-clock" => Some(Grant::Clock),
+        _ => None,
+    }
+    .filter(|_| is_there)
 }
 
 fn unknown(text: &str) -> Error {
@@ -167,9 +191,9 @@ impl Grants {
 
     /// The grants that bring these imports.
     pub(super) fn named_by(imports: &[String]) -> Self {
-        let ours = imports.iter().filter_map(|import| Interface::ours(import));
-        let ours: Vec<&str> = ours.map(|interface| interface.name).collect();
-        let named = |grant: &Grant| ours.contains(&grant.name());
+        let asked = imports.iter().filter_map(|import| Grant::opening(import));
+        let asked: Vec<Grant> = asked.collect();
+        let named = |grant: &Grant| asked.contains(grant);
         Grant::ALL.into_iter().filter(named).collect()
     }
 

@@ -37,6 +37,8 @@ mod store;
 mod tape;
 mod ticker;
 mod tools;
+#[cfg(feature = "http")]
+mod wasi;
 mod world;
 
 pub use agent::AgentPlugin;

@@ -19,6 +19,8 @@ use super::metrics::{Counters, PluginMetrics, Used};
 use super::policy::OnFailure;
 use super::subject;
 use super::tape::{OffTape, Tape};
+#[cfg(feature = "http")]
+use super::wasi::{self, Outgoing, Wasi};
 use super::world::World;
 use crate::chat::{Fallback, Media};
 use crate::error::{Error, ErrorKind, Result};
@@ -56,6 +58,8 @@ pub(super) struct State {
     /// The scores of the step that runs, for logits processors.
     pub scores: Vec<f32>,
     pub tape: Option<Tape>,
+    #[cfg(feature = "http")]
+    pub wasi: Wasi,
 }
 
 impl Sandbox {
@@ -96,9 +100,12 @@ impl Sandbox {
     /// A fresh store, with nothing in it yet.
     pub(super) fn store(&self, interrupt: &Interrupt) -> Store<State> {
         let allowance = self.allowance();
+        let watch = Watch::new(interrupt);
         let state = State {
             bounds: Bounds::new(allowance),
-            watch: Watch::new(interrupt),
+            #[cfg(feature = "http")]
+            wasi: self.wasi(&watch),
+            watch,
             host_calls: 0,
             log: LogBuffer::new(allowance.log_bytes_max),
             shared: Arc::clone(&self.shared),
@@ -110,6 +117,12 @@ impl Sandbox {
         store.limiter(|state| &mut state.bounds);
         store.epoch_deadline_callback(|store| store.data().go_on());
         store
+    }
+
+    #[cfg(feature = "http")]
+    fn wasi(&self, watch: &Watch) -> Wasi {
+        let outgoing = Outgoing::new(&self.shared, self.tape.as_ref(), watch);
+        Wasi::new(self.engines().limits(), outgoing)
     }
 
     /// Runs `call` on the store's guest: bounded in time, fuel, in what it copies, asks of the host and logs.
@@ -148,7 +161,9 @@ impl Sandbox {
     ) -> Result<T> {
         self.enter(store, handed_bytes, |store| {
             let watch = store.data().watch.clone();
-            fiber::run(self.engines(), &watch, call(store))
+            let done = fiber::run(self.engines(), &watch, call(store))?;
+            self.tape.as_ref().map_or(Ok(()), Tape::check)?;
+            Ok(done)
         })
     }
 
@@ -308,6 +323,10 @@ impl Sandbox {
         if let Some(off) = error.downcast_ref::<OffTape>() {
             return off.to_string();
         }
+        #[cfg(feature = "http")]
+        if let Some(overrun) = wasi::overrun(error, self.engines().limits()) {
+            return overrun;
+        }
         let cause = error.root_cause().to_string();
         // Tested by the hostile suite, in case wasmtime changes its words.
         if cause.starts_with("too much data is being copied") {
@@ -338,23 +357,33 @@ impl fmt::Debug for Sandbox {
 impl State {
     /// Whether a running guest may go on until the next tick.
     fn go_on(&self) -> wasmtime::Result<UpdateDeadline> {
+        if self.host_calls > self.shared.allowance.host_calls_max {
+            return Err(Stop::HostCalls.into());
+        }
         self.watch.check()?;
         Ok(UpdateDeadline::Continue(1))
     }
 
     /// Counts a call of the host, and ends the guest when it was one too many, too late, or cancelled.
     pub(super) fn called(&mut self) -> wasmtime::Result<()> {
-        self.host_calls += 1;
-        if self.host_calls > self.shared.allowance.host_calls_max {
-            return Err(Stop::HostCalls.into());
-        }
+        self.count_call();
         self.go_on().map(|_| ())
+    }
+
+    /// Counts a call of the host that cannot end the guest: the next tick does.
+    pub(super) fn count_call(&mut self) {
+        self.host_calls += 1;
     }
 }
 
 impl Shared {
     pub(super) fn engines(&self) -> &Engines {
         &self.engines
+    }
+
+    #[cfg(feature = "http")]
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -19,6 +19,8 @@ struct Reel {
     written: Vec<Asked>,
     /// What is told in place of the host; `None` while the host itself is asked.
     told: Option<Vec<Asked>>,
+    /// The first question to which it has no answer.
+    missed: Option<OffTape>,
 }
 
 /// One call of the host.
@@ -41,13 +43,21 @@ impl Tape {
     }
 
     fn with(told: Option<Vec<Asked>>) -> Self {
-        let written = Vec::new();
-        Self(Arc::new(Mutex::new(Reel { written, told })))
+        Self(Arc::new(Mutex::new(Reel {
+            written: Vec::new(),
+            told,
+            missed: None,
+        })))
     }
 
     /// What was asked, in order.
     pub(super) fn written(&self) -> Vec<Asked> {
         self.reel().written.clone()
+    }
+
+    /// Fails when it had no answer: a guest cannot be ended in every call, and may not go on as if it had one.
+    pub(super) fn check(&self) -> Result<(), OffTape> {
+        self.reel().missed.clone().map_or(Ok(()), Err)
     }
 
     fn reel(&self) -> MutexGuard<'_, Reel> {
@@ -70,14 +80,16 @@ impl Tape {
             return Ok(None);
         };
         let is_it = |one: &Asked| one.import == import && one.asked == *asked;
-        let found = told.iter().position(is_it);
-        let found = found.ok_or_else(|| OffTape(format!("{import}{asked}")))?;
-        Ok(Some(told.remove(found).answer))
+        if let Some(found) = told.iter().position(is_it) {
+            return Ok(Some(told.remove(found).answer));
+        }
+        let missed = OffTape(format!("{import}{asked}"));
+        Err(reel.missed.get_or_insert(missed).clone())
     }
 }
 
 /// A plugin asked what it did not ask when it was recorded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OffTape(String);
 
 impl fmt::Display for OffTape {
@@ -120,26 +132,46 @@ impl Question {
     }
 }
 
-impl State {
-    /// What is to be asked of the host, where a tape runs. `asked` holds the arguments in order.
-    pub(super) fn question<A: Serialize>(
-        &self,
-        import: &'static str,
-        asked: A,
-    ) -> wasmtime::Result<Option<Question>> {
-        let question = self.tape.as_ref().map(|tape| {
-            let shared = Arc::clone(&self.shared);
-            let asked = serde_json::to_value(asked)?;
-            Ok(Question {
-                tape: tape.clone(),
-                asked: shared.capabilities.without_secrets(asked),
-                shared,
-                import,
-            })
-        });
-        question.transpose()
+/// Answers a call of the host that waits, or lets the tape answer it. `asked` holds the arguments in order.
+#[cfg(feature = "http")]
+pub(super) async fn waiting<A: Serialize, T: Serialize + DeserializeOwned>(
+    tape: Option<&Tape>,
+    shared: &Arc<Shared>,
+    import: &'static str,
+    asked: A,
+    answer: impl Future<Output = T>,
+) -> wasmtime::Result<T> {
+    let Some(question) = question(tape, shared, import, asked)? else {
+        return Ok(answer.await);
+    };
+    if let Some(told) = question.told()? {
+        return Ok(told);
     }
+    let answer = answer.await;
+    question.answered(&answer)?;
+    Ok(answer)
+}
 
+/// What is to be asked of the host, where a tape runs.
+fn question<A: Serialize>(
+    tape: Option<&Tape>,
+    shared: &Arc<Shared>,
+    import: &'static str,
+    asked: A,
+) -> wasmtime::Result<Option<Question>> {
+    let question = tape.map(|tape| {
+        let asked = serde_json::to_value(asked)?;
+        Ok(Question {
+            tape: tape.clone(),
+            asked: shared.capabilities.without_secrets(asked),
+            shared: Arc::clone(shared),
+            import,
+        })
+    });
+    question.transpose()
+}
+
+impl State {
     /// Answers a call of the host, or lets the tape answer it.
     pub(super) fn taped<A: Serialize, T: Serialize + DeserializeOwned>(
         &mut self,
@@ -147,7 +179,8 @@ impl State {
         asked: A,
         answer: impl FnOnce(&mut Self) -> T,
     ) -> wasmtime::Result<T> {
-        let Some(question) = self.question(import, asked)? else {
+        let question = question(self.tape.as_ref(), &self.shared, import, asked)?;
+        let Some(question) = question else {
             return Ok(answer(self));
         };
         if let Some(told) = question.told()? {
@@ -159,21 +192,15 @@ impl State {
     }
 
     /// The same of a call that waits.
-    pub(super) async fn taped_waiting<A: Serialize, T: Serialize + DeserializeOwned>(
+    #[cfg(feature = "http")]
+    pub(super) fn taped_waiting<A: Serialize, T: Serialize + DeserializeOwned>(
         &self,
         import: &'static str,
         asked: A,
         answer: impl Future<Output = T>,
-    ) -> wasmtime::Result<T> {
-        let Some(question) = self.question(import, asked)? else {
-            return Ok(answer.await);
-        };
-        if let Some(told) = question.told()? {
-            return Ok(told);
-        }
-        let answer = answer.await;
-        question.answered(&answer)?;
-        Ok(answer)
+    ) -> impl Future<Output = wasmtime::Result<T>> {
+        let (tape, shared) = (self.tape.clone(), Arc::clone(&self.shared));
+        async move { waiting(tape.as_ref(), &shared, import, asked, answer).await }
     }
 }
 

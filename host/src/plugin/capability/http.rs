@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use ureq::unversioned::transport::DefaultConnector;
 
-use super::reach::{Allowed, CheckedResolver};
+use super::reach::{Allowed, CheckedResolver, Forbidden};
 use super::{Refusal, RefusalKind};
 use crate::limits::Limits;
 use crate::plugin::Check;
 use crate::plugin::grants::Reach;
+use crate::plugin::tape::Bytes;
 
 /// A plugin's way out. It has no proxy, follows no redirect and keeps no connection: every request is
 /// resolved and checked anew.
@@ -21,6 +23,9 @@ pub(in crate::plugin) struct Client {
     agent: Agent,
     allowed: Allowed,
     body_bytes_max: usize,
+    headers_bytes_max: usize,
+    requests_max: usize,
+    turns: Arc<Semaphore>,
     time_max: Duration,
     network: Handle,
 }
@@ -33,11 +38,58 @@ pub(in crate::plugin) struct HttpRequest {
     pub body: Vec<u8>,
 }
 
+impl HttpRequest {
+    /// As it stands in a recording.
+    pub(in crate::plugin) fn asked(&self) -> (String, String, Vec<(String, String)>, Bytes) {
+        let body = Bytes(self.body.clone());
+        (
+            self.method.clone(),
+            self.url.clone(),
+            self.headers.clone(),
+            body,
+        )
+    }
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy)]
+pub(in crate::plugin) struct Patience {
+    /// When the answer must be here as a whole.
+    pub deadline: Instant,
+    /// The guest's own bound for the connection.
+    pub connect: Option<Duration>,
+    /// The guest's own bound for the beginning of the answer.
+    pub answer: Option<Duration>,
+}
+
+impl Patience {
+    pub(in crate::plugin) fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            connect: None,
+            answer: None,
+        }
+    }
+}
+
+/// One of the requests that a plugin may have under way. It is given back with the last clone.
+#[derive(Clone)]
+pub(in crate::plugin) struct Turn {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 /// What came back.
 pub(in crate::plugin) struct HttpResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// As it stands in a recording.
+    pub(in crate::plugin) fn written(self) -> (u16, Vec<(String, String)>, Bytes) {
+        (self.status, self.headers, Bytes(self.body))
+    }
 }
 
 impl Client {
@@ -50,6 +102,7 @@ impl Client {
             .max_idle_connections(0)
             .allow_non_standard_methods(true)
             .proxy(None)
+            .max_response_header_size(limits.http_headers_bytes_max)
             .user_agent(concat!("lapidary/", env!("CARGO_PKG_VERSION")))
             .build();
         let resolver = CheckedResolver::new(allowed.clone());
@@ -57,20 +110,41 @@ impl Client {
             agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
             allowed,
             body_bytes_max: limits.http_body_bytes_max,
+            headers_bytes_max: limits.http_headers_bytes_max,
+            requests_max: limits.http_requests_max,
+            turns: Arc::new(Semaphore::new(
+                limits.http_requests_max.min(Semaphore::MAX_PERMITS),
+            )),
             time_max: Duration::from_millis(limits.http_ms_max),
             network,
         })
     }
 
-    /// Sends a request, which must be over by `deadline` too, on a thread of its own. Nobody has to wait for the
-    /// end: what is dropped runs into its timeout.
+    /// What a request needs to begin. Requests that nobody waits for any more keep theirs until they end.
+    pub(in crate::plugin) fn turn(&self) -> Result<Turn, Refusal> {
+        let permit = Arc::clone(&self.turns).try_acquire_owned();
+        let busy = |_| Refusal::limit("http.busy", "http_requests_max", self.requests_max);
+        let permit = Arc::new(permit.map_err(busy)?);
+        Ok(Turn { _permit: permit })
+    }
+
+    pub(in crate::plugin) fn body_bytes_max(&self) -> usize {
+        self.body_bytes_max
+    }
+
+    /// Sends a request on a thread of its own. Nobody has to wait for the end: what is dropped runs into its timeout.
     pub(in crate::plugin) async fn send(
         self: Arc<Self>,
         request: HttpRequest,
-        deadline: Instant,
+        patience: Patience,
+        turn: Turn,
     ) -> Result<HttpResponse, Refusal> {
         let network = self.network.clone();
-        let sent = network.spawn_blocking(move || self.send_now(request, deadline));
+        let sent = network.spawn_blocking(move || {
+            let answer = self.send_now(request, patience);
+            drop(turn);
+            answer
+        });
         sent.await.unwrap_or_else(|cause| {
             let message = cause.to_string();
             Err(Refusal::new(
@@ -81,16 +155,35 @@ impl Client {
         })
     }
 
-    fn send_now(&self, request: HttpRequest, deadline: Instant) -> Result<HttpResponse, Refusal> {
+    fn send_now(&self, request: HttpRequest, patience: Patience) -> Result<HttpResponse, Refusal> {
         let request = self.check(request)?;
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = patience.deadline.saturating_duration_since(Instant::now());
         let request = self
             .agent
             .configure_request(request)
             .timeout_global(Some(self.time_max.min(left)))
+            .timeout_connect(patience.connect)
+            .timeout_recv_response(patience.answer)
             .build();
-        let response = self.agent.run(request).map_err(failed)?;
+        let response = self
+            .agent
+            .run(request)
+            .map_err(|error| self.failed(&error))?;
         self.read(response)
+    }
+
+    fn failed(&self, error: &ureq::Error) -> Refusal {
+        if let Some(forbidden) = forbidden(error) {
+            return Refusal::denied("http.address", forbidden.to_string());
+        }
+        if let ureq::Error::LargeResponseHeader(..) = error {
+            let max = self.headers_bytes_max;
+            return Refusal::limit("http.headers", "http_headers_bytes_max", max);
+        }
+        let text = error.to_string();
+        let late = text.contains("timeout");
+        let code = if late { "http.late" } else { "http.failed" };
+        Refusal::new(RefusalKind::Unavailable, code, text)
     }
 
     fn check(&self, from: HttpRequest) -> Result<Request<Vec<u8>>, Refusal> {
@@ -100,6 +193,10 @@ impl Client {
             .parse()
             .map_err(|_| invalid(format!("{url}: expected an absolute address")))?;
         self.allowed.check(&uri)?;
+        if from.body.len() > self.body_bytes_max {
+            let max = self.body_bytes_max;
+            return Err(Refusal::limit("http.body", "http_body_bytes_max", max));
+        }
         let method: Method = from
             .method
             .parse()
@@ -128,7 +225,7 @@ impl Client {
         reader
             .take(most)
             .read_to_end(&mut body)
-            .map_err(|cause| failed(ureq::Error::Io(cause)))?;
+            .map_err(|cause| self.failed(&ureq::Error::Io(cause)))?;
         if body.len() > self.body_bytes_max {
             return Err(Refusal::limit(
                 "http.body",
@@ -145,7 +242,7 @@ impl Client {
 }
 
 /// Those that decide where a request goes and where it ends are the host's.
-fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+pub(in crate::plugin) fn is_hosts_header(name: &HeaderName) -> bool {
     const HOSTS: [&str; 6] = [
         "host",
         "connection",
@@ -154,24 +251,19 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
         "upgrade",
         "te",
     ];
-    let name: HeaderName = name.parse().ok()?;
-    let ours = HOSTS.contains(&name.as_str()) || name.as_str().starts_with("proxy-");
-    let value = value.parse().ok()?;
-    (!ours).then_some((name, value))
+    HOSTS.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
 }
 
-fn failed(error: ureq::Error) -> Refusal {
-    let refused = match &error {
-        ureq::Error::Io(cause) => cause
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<super::reach::Forbidden>()),
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name: HeaderName = name.parse().ok()?;
+    let value = value.parse().ok()?;
+    (!is_hosts_header(&name)).then_some((name, value))
+}
+
+/// The address that was refused while its name was resolved.
+fn forbidden(error: &ureq::Error) -> Option<&Forbidden> {
+    match error {
+        ureq::Error::Io(cause) => cause.get_ref()?.downcast_ref(),
         _ => None,
-    };
-    if let Some(forbidden) = refused {
-        return Refusal::denied("http.address", forbidden.to_string());
     }
-    let text = error.to_string();
-    let late = text.contains("timeout");
-    let code = if late { "http.late" } else { "http.failed" };
-    Refusal::new(RefusalKind::Unavailable, code, text)
 }

@@ -19,9 +19,7 @@ use serde_json::Value;
 
 use self::files::Folders;
 #[cfg(feature = "http")]
-use self::http::Client;
-#[cfg(feature = "http")]
-pub(super) use self::http::HttpRequest;
+pub(super) use self::http::{Client, HttpRequest, HttpResponse, Patience, Turn, is_hosts_header};
 #[cfg(feature = "http")]
 pub(super) use self::io::Io;
 pub(super) use self::key_value::KeyValue;

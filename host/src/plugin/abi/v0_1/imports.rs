@@ -25,6 +25,8 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     key_value::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     files::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     http::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    #[cfg(feature = "http")]
+    crate::plugin::wasi::add(linker)?;
     inference::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }
 
@@ -184,7 +186,7 @@ impl files::Host for State {
 #[cfg(feature = "http")]
 impl http::Host for State {
     async fn send(&mut self, request: http::Request) -> Answer<http::Response> {
-        use crate::plugin::capability::HttpRequest;
+        use crate::plugin::capability::{HttpRequest, HttpResponse, Patience};
         self.called()?;
         let request = HttpRequest {
             method: request.method,
@@ -192,19 +194,15 @@ impl http::Host for State {
             headers: request.headers,
             body: request.body.unwrap_or_default(),
         };
-        let asked = (
-            request.method.clone(),
-            request.url.clone(),
-            request.headers.clone(),
-            Bytes(request.body.clone()),
-        );
+        let asked = request.asked();
         let Some(client) = self.shared.capabilities.http.clone() else {
             return self.answer(Err(not_granted()));
         };
-        let deadline = self.watch.deadline();
+        let patience = Patience::until(self.watch.deadline());
         let sent = async {
-            let sent = client.send(request, deadline).await;
-            sent.map(|got| (got.status, got.headers, Bytes(got.body)))
+            let turn = client.turn()?;
+            let sent = client.send(request, patience, turn).await;
+            sent.map(HttpResponse::written)
         };
         let outcome = self.taped_waiting("http.send", asked, sent).await?;
         self.answer(outcome.map(|(status, headers, body)| http::Response {

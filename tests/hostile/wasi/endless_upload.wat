@@ -1,0 +1,18 @@
+;; Sends http://HOST/ a body without end, where the host is the call's id.
+(import "wasi:http/types@0.2.0" "[method]outgoing-request.set-method" (func $set_method (param i32 i32 i32 i32) (result i32)))
+(import "wasi:http/types@0.2.0" "[method]outgoing-request.body" (func $body (param i32 i32)))
+(import "wasi:http/types@0.2.0" "[method]outgoing-body.write" (func $write (param i32 i32)))
+(import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush" (func $flush (param i32 i32 i32 i32)))
+(func $call (export "lapidary:plugin/tools@0.1.0#call")
+  (param i32 i32 i32 i32 i32 i32) (result i32)
+  (local $future i32) (local $request i32)
+  (local.set $request (call $request (local.get 0) (local.get 1)))
+  (if (call $set_method (local.get $request) (i32.const 2) (i32.const 0) (i32.const 0)) (then (unreachable)))
+  (call $body (local.get $request) (i32.const 1200))
+  (call $write (i32.load (i32.const 1204)) (i32.const 1300))
+  (local.set $future (call $send (local.get $request)))
+  (if (i32.eq (local.get $future) (i32.const -1)) (then (return (call $refused (i32.const 1208)))))
+  (loop $more
+    (call $flush (i32.load (i32.const 1304)) (i32.const 0) (i32.const 4096) (i32.const 1400))
+    (br_if $more (i32.eqz (i32.load8_u (i32.const 1400)))))
+  (call $await (local.get $future)))
