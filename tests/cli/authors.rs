@@ -146,6 +146,7 @@ fn what_new_makes_in_rust_works() {
         .unwrap();
         build_and_test(&folder, "rustup.rs");
     }
+    a_tool_takes_over_from_an_older_version();
     an_agent_does_a_task();
     a_processor_ends_answers();
 }
@@ -200,6 +201,62 @@ fn the_guest_with_a_standard_http_client_works() {
     let arguments = ["test", folder.to_str().unwrap(), "--component", &component];
     let said = passed(&run(&[&arguments[..], &["--grant", &grant]].concat()));
     assert!(said.contains("3 of 3 cases passed"), "{said}");
+}
+
+/// A tool that keeps something, and a later version of it that keeps it elsewhere.
+const NOTES: &str = r#"
+use lapidary_guest::{Error, Handover, JsonSchema, Tool, ToolResult, export_tool, key_value, schemars};
+
+#[derive(serde::Deserialize, JsonSchema)]
+struct Nothing {}
+
+struct Notes;
+
+impl Tool for Notes {
+    type Arguments = Nothing;
+    const NAME: &str = "notes";
+    const DESCRIPTION: &str = "Tells what is kept.";
+
+    fn call(_: Nothing) -> ToolResult {
+        Ok(key_value::keys()?.join(" ").into())
+    }
+}
+
+impl Handover for Notes {
+    fn adopt(older: String) -> Result<(), Error> {
+        key_value::set(&format!("from {older}"), b"")
+    }
+}
+"#;
+
+fn a_tool_takes_over_from_an_older_version() {
+    let grants: lapidary::Grants = "key-value".parse().unwrap();
+    let engines = lapidary::Engines::new(&lapidary::Limits::default(), None).unwrap();
+    let make = |export: &str| {
+        let (source, out) = (folder().join("rust-tool"), built("rust-notes"));
+        fs::write(source.join("src/lib.rs"), format!("{NOTES}{export}\n")).unwrap();
+        passed(&run(&["build", source.to_str().unwrap(), "--out", &out]));
+        let report = run(&["check", "--json", "--grant", "key-value", &out]);
+        let report: Value = serde_json::from_str(&passed(&report)).unwrap();
+        (fs::read(out).unwrap(), report["adopts"].clone())
+    };
+    let (old, adopts) = make("export_tool!(Notes);");
+    assert_eq!(adopts, json!(false));
+    let old = lapidary::ToolPlugin::load("notes", &old, &grants, &engines).unwrap();
+    let (new, adopts) = make("export_tool!(Notes; adopt = Notes);");
+    assert_eq!(adopts, json!(true));
+    let new = old.successor(&new, &grants).unwrap();
+    let call = lapidary::ToolCall {
+        id: "1".into(),
+        name: "notes".into(),
+        arguments: json!({}),
+    };
+    let told = |tools: &lapidary::ToolPlugin| {
+        let result = tools.call(&call, &lapidary::Interrupt::new()).unwrap();
+        result.content.to_json()
+    };
+    assert_eq!(told(&new), json!(format!("from {}", old.info().digest)));
+    assert_eq!(told(&old), json!(""));
 }
 
 /// The agent from `lapidary plugin new`, on the embedded model.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+use wit_parser::{PackageId, Resolve};
 
 /// The component in `tests/hostile/<folder>/<name>.wat`.
 ///
@@ -15,6 +15,7 @@ pub fn component(folder: &str, name: &str) -> Vec<u8> {
     match folder {
         "format" => wrap(name, &text, "format", "chat-format"),
         "tools" | "grants" => wrap(name, &text, "tools", "tool-provider"),
+        "successor" => wrap(name, &text, "tools", "tool-provider+successor"),
         "agent" => wrap(name, &text, "agent", "agent"),
         "logits" => wrap(name, &text, "logits", "logits-processor"),
         "constraint" => wrap(name, &text, "format", "constrained-chat-format"),
@@ -40,7 +41,7 @@ pub fn crowded(component: &[u8], count: usize) -> Vec<u8> {
     bytes
 }
 
-/// The well-behaved guest with other parts.
+/// The well-behaved guest with other parts; `world` may be several, with `+` between them.
 pub fn altered(base: &str, world: &str, parts: &str) -> Vec<u8> {
     wrap(base, parts, base, world)
 }
@@ -51,6 +52,7 @@ pub fn files() -> BTreeSet<String> {
         "format",
         "tools",
         "grants",
+        "successor",
         "agent",
         "logits",
         "constraint",
@@ -90,14 +92,27 @@ fn wrap(name: &str, replaced: &str, base: &str, world: &str) -> Vec<u8> {
     resolve
         .push_file(root().join("wasi.wit"))
         .expect("as much of WASI as is needed");
-    let world = resolve
-        .select_world(&[package], Some(world))
-        .expect("a world");
+    let world = match world.contains('+') {
+        false => resolve.select_world(&[package], Some(world)),
+        true => {
+            let package = both(&mut resolve, world);
+            resolve.select_world(&[package], Some("both"))
+        }
+    };
+    let world = world.expect("a world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
     let encoder = ComponentEncoder::default()
         .module(&module)
         .expect("the module fits its world");
     encoder.validate(true).encode().expect("a component")
+}
+
+/// A package of an author's own, whose world `both` is made of several.
+fn both(resolve: &mut Resolve, worlds: &str) -> PackageId {
+    let include = |world: &str| format!("include lapidary:plugin/{world}@0.1.0;");
+    let worlds: String = worlds.split('+').map(include).collect();
+    let text = format!("package lapidary:author; world both {{ {worlds} }}");
+    resolve.push_str("author.wit", &text).expect("a package")
 }
 
 /// Imports first, as the text format wants them; then the rest of both.

@@ -127,6 +127,7 @@ fn every_hostile_file_has_a_test() {
         include_str!("hostile/grammar.rs"),
         include_str!("capabilities.rs"),
         include_str!("failure.rs"),
+        include_str!("reload.rs"),
         include_str!("wasi.rs"),
         include_str!("worlds.rs"),
     ]

@@ -43,10 +43,12 @@ impl<A: Agent> pipeline::Guest for AgentComponent<A> {
     }
 }
 
-/// Exports an agent as a component of world `agent`.
+/// Exports an agent as a component of world `agent`; with `; adopt = Type` one that takes over from its older
+/// versions, as [`Handover`](crate::Handover) says.
 #[macro_export]
 macro_rules! export_agent {
-    ($agent:ty $(,)?) => {
+    ($agent:ty $(,)? $(; adopt = $heir:ty)?) => {
+        $($crate::export_handover!($heir);)?
         const _: () = {
             #[allow(dead_code, reason = "only the component's exports use it")]
             type Plugin = $crate::AgentComponent<$agent>;

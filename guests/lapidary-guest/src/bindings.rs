@@ -78,3 +78,17 @@ pub mod logits {
         additional_derives: [PartialEq],
     });
 }
+
+/// What tools and agents export to take over from older versions.
+pub mod successor {
+    wit_bindgen::generate!({
+        world: "successor",
+        path: "../../wit",
+        with: { "lapidary:plugin/types@0.1.0": crate::bindings::tool::lapidary::plugin::types },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_successor",
+        default_bindings_module: "lapidary_guest::bindings::successor",
+        additional_derives: [PartialEq],
+    });
+}

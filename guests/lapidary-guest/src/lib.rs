@@ -33,13 +33,15 @@
 //!
 //! A plugin's import list is its request for capabilities: using [`clock`] asks for the clock, using
 //! [`http`] for requests, and so do [`config`], [`secrets`], [`key_value`], [`files`] and [`inference`]; [`log`] is
-//! there for every tool. A plugin that uses none imports no function.
+//! there for every tool. A plugin that uses none imports no function. A tool plugin or an agent that keeps something
+//! can take over from its older versions: [`Handover`].
 
 mod agent;
 #[doc(hidden)]
 pub mod bindings;
 mod content;
 mod format;
+mod handover;
 mod logits;
 #[cfg(feature = "schema")]
 mod schema;
@@ -72,6 +74,7 @@ pub use bindings::tool::lapidary::plugin::{
 pub use format::{ChatFormat, Parser};
 #[doc(hidden)]
 pub use format::{Component, Live};
+pub use handover::Handover;
 pub use logits::LogitsProcessor;
 #[doc(hidden)]
 pub use logits::{LiveProcessor, LogitsComponent};

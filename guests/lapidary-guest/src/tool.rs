@@ -133,18 +133,21 @@ pub fn unknown(call: &ToolCall) -> Error {
     Error::new(ErrorKind::InvalidInput, "tool.unknown", message)
 }
 
-/// Exports one tool as a component of world `tool-provider`.
+/// Exports one tool as a component of world `tool-provider`; with `; adopt = Type` one that takes over from its older
+/// versions, as [`Handover`](crate::Handover) says.
 #[macro_export]
 macro_rules! export_tool {
-    ($tool:ty $(,)?) => {
-        $crate::export_tools!($tool);
+    ($tool:ty $(,)? $(; adopt = $heir:ty)?) => {
+        $crate::export_tools!($tool $(; adopt = $heir)?);
     };
 }
 
-/// Exports several tools as one component of world `tool-provider`.
+/// Exports several tools as one component of world `tool-provider`; with `; adopt = Type` at the end one that takes
+/// over from its older versions, as [`Handover`](crate::Handover) says.
 #[macro_export]
 macro_rules! export_tools {
-    ($($tool:ty),+ $(,)?) => {
+    ($($tool:ty),+ $(,)? $(; adopt = $heir:ty)?) => {
+        $($crate::export_handover!($heir);)?
         const _: () = {
             #[allow(dead_code, reason = "only the component's exports use it")]
             struct Plugin;

@@ -43,12 +43,43 @@ impl AgentPlugin {
         Self::admit(candidate.expect(World::Agent)?, grants, engines)
     }
 
+    /// Loads a new version of this agent, under its name; what was kept is handed over as
+    /// [`ToolPlugin::successor`](super::ToolPlugin::successor) says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn successor(&self, bytes: &[u8], grants: &Grants) -> Result<Self> {
+        let engines = self.inner.sandbox.engines();
+        let candidate = Candidate::read(&self.info().name, bytes, engines)?;
+        let candidate = candidate.expect(World::Agent)?;
+        let new = Self::admit_after(Some(self.info()), candidate, grants, engines)?;
+        new.resume()?;
+        Ok(new)
+    }
+
+    /// Makes what this version kept the agent's again, when its successor is given up.
+    ///
+    /// # Errors
+    /// `Io` when the file of the grant cannot be written; nothing has changed then.
+    pub fn resume(&self) -> Result<()> {
+        self.inner.sandbox.keep()
+    }
+
     pub(super) fn admit(
         candidate: Candidate<'_>,
         grants: &Grants,
         engines: &Engines,
     ) -> Result<Self> {
-        let (sandbox, component) = candidate.admit(grants, engines)?;
+        Self::admit_after(None, candidate, grants, engines)
+    }
+
+    fn admit_after(
+        old: Option<&PluginInfo>,
+        candidate: Candidate<'_>,
+        grants: &Grants,
+        engines: &Engines,
+    ) -> Result<Self> {
+        let (sandbox, component) = candidate.admit_after(old, grants, engines)?;
         let inner = Inner {
             abi: abi::agent(&sandbox, &component)?,
             sandbox,

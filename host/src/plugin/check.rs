@@ -28,6 +28,8 @@ pub struct PluginCheck {
     pub imports: Vec<String>,
     /// The grants it asks for, given or not.
     pub asks: Vec<Grant>,
+    /// It takes over what an older version kept.
+    pub adopts: bool,
     /// Who signed it.
     pub signer: Option<Signer>,
     /// Machine code for it is in the engines' cache: loading it will not compile.
@@ -59,6 +61,7 @@ pub fn check(name: &str, bytes: &[u8], grants: &Grants, engines: &Engines) -> Pl
         exports: Vec::new(),
         imports: Vec::new(),
         asks: Vec::new(),
+        adopts: false,
         signer: None,
         is_cached: false,
         refusal: None,
@@ -77,6 +80,7 @@ impl PluginCheck {
         self.signer = signature::signer(&self.name, bytes)?;
         let (world, version) = World::detect(&self.name, &shape)?;
         (self.world, self.version) = (Some(world), Some(version));
+        self.adopts = world.adopts(&shape.exports);
         self.is_cached = engines.has_code(world, &self.digest);
         admission::check(&self.name, world, grants, &shape)
     }

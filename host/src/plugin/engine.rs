@@ -13,7 +13,7 @@ use wasmtime::{Config, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 use super::cache::Cache;
 #[cfg(feature = "http")]
 use super::capability::Io;
-use super::capability::KeyValue;
+use super::capability::{KeyValue, Refusal};
 use super::inference::Inference;
 use super::record::Recorder;
 use super::ticker::Ticker;
@@ -139,6 +139,23 @@ impl Engines {
         let store = Arc::new(store);
         stores.insert(name.to_owned(), Arc::clone(&store));
         Ok(store)
+    }
+
+    /// Makes `store` that of the plugin called `name`. What it had before is kept nowhere from now on.
+    pub(super) fn keep(
+        &self,
+        name: &str,
+        store: &Arc<KeyValue>,
+    ) -> std::result::Result<(), Refusal> {
+        let stores = self.inner.key_values.lock();
+        let mut stores = stores.unwrap_or_else(PoisonError::into_inner);
+        let before = stores.insert(name.to_owned(), Arc::clone(store));
+        match before.filter(|before| !Arc::ptr_eq(before, store)) {
+            Some(before) => store.replace(&before).inspect_err(|_| {
+                stores.insert(name.to_owned(), before);
+            }),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -2,6 +2,7 @@
 
 use wasmtime::component::Component;
 
+use super::abi;
 use super::admission;
 use super::capability::Capabilities;
 use super::engine::Engines;
@@ -42,15 +43,34 @@ impl<'a> Candidate<'a> {
 
     /// Its machine code and the sandbox to run it in, if it asks for nothing that was not granted.
     pub(super) fn admit(&self, grants: &Grants, engines: &Engines) -> Result<(Sandbox, Component)> {
+        self.admit_after(None, grants, engines)
+    }
+
+    /// The same, once it took over what `old`, a version before it, kept: on a copy, which is its own alone until
+    /// [`Sandbox::keep`]. One that takes over nothing goes on with what is there.
+    pub(super) fn admit_after(
+        &self,
+        old: Option<&PluginInfo>,
+        grants: &Grants,
+        engines: &Engines,
+    ) -> Result<(Sandbox, Component)> {
+        let old = old.filter(|old| self.info.adopts && old.digest != self.info.digest);
         let (name, world) = (&self.info.name, self.info.world);
         admission::check(name, world, grants, &self.shape)?;
         policy::check(name, world, grants)?;
         let capabilities = Capabilities::open(name, grants, engines)?;
+        let capabilities = match old {
+            Some(_) => capabilities.apart(),
+            None => capabilities,
+        };
         let sandbox = Sandbox::new(name, world, grants, capabilities, engines);
-        match engines.compile(world, self.bytes, &self.info.digest) {
-            Ok(component) => Ok((sandbox, component)),
-            Err(error) => Err(sandbox.fault(refusal(&error)).with_source(error)),
+        let component = engines
+            .compile(world, self.bytes, &self.info.digest)
+            .map_err(|error| sandbox.fault(refusal(&error)).with_source(error))?;
+        if let Some(old) = old {
+            abi::adopt(&sandbox, &component, &old.digest)?;
         }
+        Ok((sandbox, component))
     }
 }
 

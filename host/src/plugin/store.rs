@@ -244,6 +244,19 @@ impl Sandbox {
         }
     }
 
+    /// Makes what this version keeps what is under the plugin's name.
+    pub(super) fn keep(&self) -> Result<()> {
+        let capabilities = &self.shared.capabilities;
+        if !capabilities.keeps {
+            return Ok(());
+        }
+        let kept = self.engines().keep(self.name(), &capabilities.key_value);
+        kept.map_err(|refusal| {
+            let detail = format!("what it keeps {}", refusal.message);
+            Error::io(self.subject(), detail)
+        })
+    }
+
     /// An error of the plugin's own making.
     pub(super) fn fault(&self, detail: impl fmt::Display) -> Error {
         Error::plugin(self.subject(), detail.to_string())

@@ -46,13 +46,50 @@ impl ToolPlugin {
         Self::admit(candidate.expect(World::ToolProvider)?, grants, engines)
     }
 
+    /// Loads a new version of this plugin, under its name. One that exports `handover` takes over what this version
+    /// kept under `key-value`: on a copy, which is the plugin's from then on, while this version and its clones keep
+    /// theirs. One that does not goes on with what is there, as does one that is this version.
+    ///
+    /// # Errors
+    /// As [`ToolPlugin::load`]; whatever the new version says or does when it takes over. Nothing has changed then.
+    pub fn successor(&self, bytes: &[u8], grants: &Grants) -> Result<Self> {
+        let new = self.heir(bytes, grants)?;
+        new.resume()?;
+        Ok(new)
+    }
+
+    /// As [`ToolPlugin::successor`], but what is under the plugin's name stays until [`ToolPlugin::resume`].
+    pub(crate) fn heir(&self, bytes: &[u8], grants: &Grants) -> Result<Self> {
+        let engines = self.inner.sandbox.engines();
+        let candidate = Candidate::read(&self.info().name, bytes, engines)?;
+        let candidate = candidate.expect(World::ToolProvider)?;
+        Self::admit_after(Some(self.info()), candidate, grants, engines)
+    }
+
+    /// Makes what this version kept the plugin's again, when its successor is given up.
+    ///
+    /// # Errors
+    /// `Io` when the file of the grant cannot be written; nothing has changed then.
+    pub fn resume(&self) -> Result<()> {
+        self.inner.sandbox.keep()
+    }
+
     /// Lets a tool provider in and asks what it offers.
     pub(super) fn admit(
         candidate: Candidate<'_>,
         grants: &Grants,
         engines: &Engines,
     ) -> Result<Self> {
-        let (sandbox, component) = candidate.admit(grants, engines)?;
+        Self::admit_after(None, candidate, grants, engines)
+    }
+
+    fn admit_after(
+        old: Option<&PluginInfo>,
+        candidate: Candidate<'_>,
+        grants: &Grants,
+        engines: &Engines,
+    ) -> Result<Self> {
+        let (sandbox, component) = candidate.admit_after(old, grants, engines)?;
         let abi = abi::tools(&sandbox, &component)?;
         let specs = abi.definitions(&sandbox)?;
         let inner = Inner {

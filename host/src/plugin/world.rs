@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 pub(super) const CONTRACT: Version = Version { major: 0, minor: 1 };
 const CONTRACT_TEXT: &str = "0.1.0";
 const PACKAGE: &str = "lapidary:plugin";
+const HANDOVER: &str = "handover";
 
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +49,16 @@ impl World {
             Self::Agent => &["pipeline"],
             Self::LogitsProcessor => &["processor"],
         }
+    }
+
+    /// Whether a plugin of this world that exports these takes over what its older versions kept.
+    pub(super) fn adopts(self, exports: &[String]) -> bool {
+        let keeps = match self {
+            Self::ToolProvider | Self::Agent => true,
+            Self::ChatFormat | Self::LogitsProcessor => false,
+        };
+        let mut ours = exports.iter().filter_map(|e| Interface::ours(e));
+        keeps && ours.any(|found| found.name == HANDOVER && found.fits())
     }
 
     /// The world of the component called `name`, and the contract version it was built for.

@@ -86,16 +86,19 @@ impl Shared {
 impl Runtime {
     /// Puts a tool plugin in the place of the one called `name`, or beside the others. Chats that run end with
     /// the old one; those that start now get the new one. What the old one kept under `key-value` is the new
-    /// one's.
+    /// one's; if the new one exports `handover`, a copy, which it may change first.
     ///
     /// # Errors
-    /// As [`ToolPlugin::load`]; `Invalid` when another plugin offers a tool of the same name. Nothing has
-    /// changed then.
+    /// As [`ToolPlugin::load`] and [`ToolPlugin::successor`]; `Invalid` when another plugin offers a tool of the same
+    /// name. Nothing has changed then.
     pub fn replace_tool(&self, name: &str, component: &[u8], grants: &Grants) -> Result<()> {
-        let plugin = ToolPlugin::load(name, component, grants, self.engines())?;
         self.shared.change(|inner| {
-            inner.tools = inner.tools.with(name, Some(plugin))?;
-            Ok(())
+            let plugin = match inner.tools.plugin(name) {
+                Some(old) => old.heir(component, grants)?,
+                None => ToolPlugin::load(name, component, grants, &inner.engines)?,
+            };
+            inner.tools = inner.tools.with(name, Some(plugin.clone()))?;
+            plugin.resume()
         })
     }
 
@@ -105,8 +108,7 @@ impl Runtime {
     /// `Invalid` when there is none.
     pub fn remove_tool(&self, name: &str) -> Result<()> {
         self.shared.change(|inner| {
-            let mut plugins = inner.tools.plugins().iter();
-            if !plugins.any(|plugin| plugin.info().name == name) {
+            if inner.tools.plugin(name).is_none() {
                 return Err(absent("tool plugin", name));
             }
             inner.tools = inner.tools.with(name, None)?;
@@ -163,7 +165,8 @@ impl Runtime {
         })
     }
 
-    /// Takes the last change back; a second time, takes that back. `false` when nothing was changed.
+    /// Takes the last change back; a second time, takes that back. `false` when nothing was changed. A version that
+    /// handed over what it kept has it again, with what its chats made of it since.
     pub fn rollback(&self) -> bool {
         let mut previous = self
             .shared
@@ -174,6 +177,12 @@ impl Runtime {
             return false;
         };
         *previous = Some(self.shared.current());
+        for plugin in old.tools.plugins() {
+            if let Err(error) = plugin.resume() {
+                // It has its state in memory; the file follows when it keeps something again.
+                tracing::warn!(target: "lapidary::calls", %error, "rollback");
+            }
+        }
         self.shared.set(old);
         true
     }

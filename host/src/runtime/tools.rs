@@ -46,6 +46,13 @@ impl Toolbox {
         Self::new(plugins)
     }
 
+    /// The one called `name`.
+    pub fn plugin(&self, name: &str) -> Option<&ToolPlugin> {
+        self.plugins
+            .iter()
+            .find(|plugin| plugin.info().name == name)
+    }
+
     pub fn plugins(&self) -> &[ToolPlugin] {
         &self.plugins
     }

@@ -115,3 +115,8 @@ pub(super) fn agent(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn 
 pub(super) fn logits(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn LogitsAbi>> {
     Ok(Arc::new(v0_1::LogitsV01::link(sandbox, component)?))
 }
+
+/// Lets the plugin in `component`, which exports `handover`, take over what the version with digest `older` kept.
+pub(super) fn adopt(sandbox: &Sandbox, component: &Component, older: &str) -> Result<()> {
+    v0_1::adopt(sandbox, component, older)
+}

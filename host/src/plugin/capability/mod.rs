@@ -35,6 +35,8 @@ pub(super) struct Capabilities {
     pub secrets: BTreeMap<String, String>,
     pub folders: Folders,
     pub key_value: Arc<KeyValue>,
+    /// Whether `key_value` was granted.
+    pub keeps: bool,
     pub meter: Meter,
     /// None without the grant.
     #[cfg(feature = "http")]
@@ -61,6 +63,7 @@ impl Capabilities {
             secrets: grants.secrets.clone(),
             folders: Folders::open(&grants.folders, limits.file_bytes_max).map_err(named)?,
             key_value,
+            keeps: grants.has(Grant::KeyValue),
             meter: Meter::new(grants.inference.clone()),
             #[cfg(feature = "http")]
             http: match grants.has(Grant::Http) {
@@ -72,6 +75,12 @@ impl Capabilities {
                 false => None,
             },
         })
+    }
+
+    /// The same, on a copy of what the plugin keeps.
+    pub(super) fn apart(self) -> Self {
+        let key_value = Arc::new(self.key_value.copy());
+        Self { key_value, ..self }
     }
 
     /// `text` without this plugin's secrets.

@@ -43,7 +43,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engines = Engines::new(&Limits::default(), code_cache())?;
-    let tools = Tools::new(args.plugins.clone(), engines)?;
+    let tools = Tools::new(args.plugins.clone(), &engines)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -95,21 +95,19 @@ struct Tools {
 
 struct Shared {
     arguments: ToolArgs,
-    engines: Engines,
     watch: Watch,
     plugins: Vec<ToolPlugin>,
 }
 
 impl Tools {
-    fn new(arguments: ToolArgs, engines: Engines) -> anyhow::Result<Self> {
+    fn new(arguments: ToolArgs, engines: &Engines) -> anyhow::Result<Self> {
         let watch = arguments.watch();
         let files = arguments.files()?;
-        let plugins = files.iter().map(|file| file.load(&engines));
+        let plugins = files.iter().map(|file| file.load(engines));
         let plugins = plugins.collect::<Result<Vec<_>, _>>()?;
         check(&plugins)?;
         let shared = Shared {
             arguments,
-            engines,
             watch,
             plugins,
         };
@@ -142,14 +140,17 @@ impl Shared {
     }
 
     fn reload(&mut self, path: &Path) -> anyhow::Result<()> {
-        let new = self.arguments.file(path)?.load(&self.engines)?;
-        let mut plugins = self.plugins.clone();
-        let is_older = |plugin: &&mut ToolPlugin| plugin.info().name == new.info().name;
-        match plugins.iter_mut().find(is_older) {
-            Some(older) => *older = new,
-            None => plugins.push(new),
+        let file = self.arguments.file(path)?;
+        let is_older = |plugin: &ToolPlugin| plugin.info().name == file.name;
+        let Some(place) = self.plugins.iter().position(is_older) else {
+            return Ok(());
+        };
+        let (older, mut plugins) = (self.plugins[place].clone(), self.plugins.clone());
+        plugins[place] = older.successor(&file.component, &file.grants)?;
+        if let Err(error) = check(&plugins) {
+            older.resume()?;
+            return Err(error.into());
         }
-        check(&plugins)?;
         self.plugins = plugins;
         Ok(())
     }

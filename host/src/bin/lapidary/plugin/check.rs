@@ -52,6 +52,7 @@ fn report(found: &PluginCheck) -> Value {
         "exports": found.exports,
         "imports": found.imports,
         "grants": found.asks.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
+        "adopts": found.adopts,
         "digest": found.digest,
         "size_bytes": found.size_bytes,
         "signer": found.signer,

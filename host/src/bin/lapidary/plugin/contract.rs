@@ -11,7 +11,7 @@ pub const WORLD: &str = "guest";
 const VERSION: &str = "0.1.0";
 
 /// The files of `wit`, as this command was built with them.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("types.wit", include_str!("../../../../../wit/types.wit")),
     ("format.wit", include_str!("../../../../../wit/format.wit")),
     (
@@ -25,6 +25,10 @@ const FILES: [(&str, &str); 7] = [
     ),
     ("agent.wit", include_str!("../../../../../wit/agent.wit")),
     ("logits.wit", include_str!("../../../../../wit/logits.wit")),
+    (
+        "handover.wit",
+        include_str!("../../../../../wit/handover.wit"),
+    ),
 ];
 
 /// Writes the contract below `folder` and returns the folder that describes the plugin's world.
@@ -53,7 +57,9 @@ fn world(manifest: &Manifest) -> String {
     let wanted = manifest.imports.iter().map(String::as_str);
     let imports = needed.iter().copied().chain(wanted);
     let imports = imports.map(|name| interface("import", name));
-    let exports = exports.iter().map(|name| interface("export", name));
+    let handover = manifest.adopts.then_some("handover");
+    let exports = exports.iter().copied().chain(handover);
+    let exports = exports.map(|name| interface("export", name));
     let body: String = imports.chain(exports).collect();
     format!("package lapidary:author;\n\nworld {WORLD} {{\n{body}}}\n")
 }

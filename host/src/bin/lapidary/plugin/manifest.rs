@@ -33,6 +33,13 @@ pub struct Manifest {
     /// code; the other languages import what is named here.
     #[serde(default)]
     pub imports: Vec<String>,
+    /// It takes over what its older versions kept: it exports `handover`. Rust tells that from the code, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopts: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What a plugin is, as its author says it.

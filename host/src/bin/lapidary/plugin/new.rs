@@ -48,6 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         world: args.world,
         language: args.lang,
         imports: imports(args.world),
+        adopts: false,
     };
     write(&folder.join(manifest::FILE), &toml::to_string(&manifest)?)?;
     write(&folder.join(".gitignore"), "/build\n/target\n")?;

@@ -5,6 +5,7 @@ mod constraint;
 mod convert;
 mod events;
 mod format;
+mod handover;
 mod imports;
 mod inference;
 mod logits;
@@ -12,6 +13,7 @@ mod tools;
 
 pub(in crate::plugin) use agent::AgentV01;
 pub(in crate::plugin) use format::FormatV01;
+pub(in crate::plugin) use handover::adopt;
 pub(in crate::plugin) use logits::LogitsV01;
 pub(in crate::plugin) use tools::ToolsV01;
 
@@ -55,6 +57,17 @@ mod agent_world {
             "lapidary:plugin/http": super::tool_provider::lapidary::plugin::http,
             "lapidary:plugin/inference": super::tool_provider::lapidary::plugin::inference,
         },
+    });
+}
+
+/// Generated from `wit/`, world `successor`.
+#[allow(missing_docs, reason = "generated; wit/ documents every item")]
+mod successor {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "successor",
+        exports: { default: async },
+        with: { "lapidary:plugin/types": super::chat_format::lapidary::plugin::types },
     });
 }
 
