@@ -110,6 +110,9 @@ pub struct Limits {
     pub http_ms_max: u64,
     /// Bytes of one tool's result. Default 1 MiB. Checked in `runtime`.
     pub tool_result_bytes_max: usize,
+    /// Ids and scores that a recording keeps of one generation of a logits processor; later steps are left out. Default
+    /// 262,144. Checked in `plugin`.
+    pub recorded_values_max: usize,
     /// Bytes that one plugin may log in one call. Default 64 KiB; what is over is cut. Checked in `plugin`.
     pub plugin_log_bytes_max: usize,
 }
@@ -157,6 +160,7 @@ impl Default for Limits {
             http_requests_max: 32,
             http_ms_max: 10_000,
             tool_result_bytes_max: 1 << 20,
+            recorded_values_max: 256 << 10,
             plugin_log_bytes_max: 64 << 10,
         }
     }

@@ -304,6 +304,96 @@ fn a_processor_ends_answers() {
     assert_eq!(last["usage"]["output_tokens"], 3, "{events}");
     refused(&chat("{}"), 2, "missing field `token`");
     refused(&chat("[]"), 2, "expected a JSON object");
+    a_generation_runs_again(&processor);
+    a_processor_leans_on_raw_prompts(&processor);
+}
+
+/// Without a chat around it, and told by each flag and by `lapidary.toml`.
+fn a_processor_leans_on_raw_prompts(processor: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = |flags: &[&str]| {
+        let prompt = ["generate", "--json", "--greedy", "--max-tokens", "6"];
+        let plugin = ["--prompt", "Hello!", "--plugin", processor];
+        let mut command = lapidary(&[&prompt[..], &plugin, flags].concat());
+        let output = command.current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["ids"].as_array().unwrap().clone()
+    };
+    let told = r#"{"token":106,"after":2,"bias":100}"#;
+    let named = format!("rust-logits.wasm={told}");
+    let never = r#"{"token":106,"after":200,"bias":100}"#;
+    let [by_name, by_flag] = [
+        ids(&["--logits-config", never, "--plugin-config", &named]),
+        ids(&["--logits-config", told]),
+    ];
+    assert_eq!((by_name.len(), &by_name[2]), (3, &json!(106)));
+    assert_eq!(by_name, by_flag);
+    let settings =
+        "[plugins.\"rust-logits.wasm\"]\nconfig = { token = 106, after = 2, bias = 100 }";
+    fs::write(folder.path().join("lapidary.toml"), settings).unwrap();
+    assert_eq!(ids(&[]), by_flag);
+    assert_eq!(ids(&["--logits-config", never]).len(), 6);
+}
+
+#[test]
+fn only_logits_processors_take_part_in_raw_prompts_and_are_told_something() {
+    let generate = |flags: &[&str]| {
+        let prompt = ["generate", "--prompt", "Hi"];
+        lapidary(&[&prompt[..], flags].concat()).output().unwrap()
+    };
+    refused(
+        &generate(&["--plugin", "calculator"]),
+        2,
+        "expected a logits processor, found a tool-provider; `lapidary chat` takes tools",
+    );
+    let unknown = generate(&["--plugin-config", "x.wasm={}"]);
+    refused(
+        &unknown,
+        2,
+        "expected the file name of a --plugin, found \"x.wasm\"",
+    );
+    refused(
+        &generate(&["--plugin-config", "{}"]),
+        2,
+        "expected NAME=JSON",
+    );
+    let chat = [
+        "chat",
+        "--plugin",
+        "calculator",
+        "--plugin-config",
+        "tool-calculator={}",
+        "Hi",
+    ];
+    let told = lapidary(&chat).output().unwrap();
+    refused(&told, 2, "which only logits processors take");
+}
+
+/// Recorded, and with another version, which is the same under another name.
+fn a_generation_runs_again(processor: &str) {
+    let recording = folder().join("logits.jsonl");
+    let recording = recording.to_str().unwrap();
+    let config = r#"{"token":106,"after":2,"bias":0.5}"#;
+    let record = ["record", "--out", recording, "--plugin", processor];
+    let chat = [
+        "--greedy",
+        "--stop",
+        "tiny",
+        "--logits-config",
+        config,
+        "Hello!",
+    ];
+    passed(&run(&[&record[..], &chat].concat()));
+    let replay = ["replay", recording, processor];
+    assert_eq!(passed(&run(&replay)), "0 of 1 changed\n");
+    let lines = fs::read_to_string(recording).unwrap();
+    fs::write(recording, lines.replace("[106,0.5]", "[106,0.75]")).unwrap();
+    let output = run(&replay);
+    assert_eq!(output.status.code(), Some(4));
+    let said = text(&output.stdout);
+    let line = ", session: /outcome/changes/2/0/add/0/1: expected 0.75, found 0.5\n";
+    assert!(said.contains(line), "{said}");
 }
 
 /// In a folder for each: the interfaces are laid out beside the component, and tests run side by side.

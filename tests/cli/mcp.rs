@@ -1,8 +1,10 @@
 //! `lapidary mcp` as a client of the protocol meets it, and `--mcp` against a server.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -31,6 +33,8 @@ impl Client {
         };
         let about = client.ask("initialize", hello());
         assert_eq!(about["result"]["serverInfo"]["name"], "lapidary");
+        let tools = &about["result"]["capabilities"]["tools"];
+        assert_eq!(tools["listChanged"] == true, flags.contains(&"--watch"));
         client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         client
     }
@@ -41,6 +45,17 @@ impl Client {
 
     fn ask(&mut self, method: &str, params: Value) -> Value {
         self.send(&json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}));
+        loop {
+            let message = self.hear();
+            if message["id"] == 7 {
+                return message;
+            }
+            assert_eq!(message["method"], "notifications/tools/list_changed");
+        }
+    }
+
+    /// What the server says next.
+    fn hear(&mut self) -> Value {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
@@ -128,6 +143,19 @@ fn a_plugin_whose_file_changes_is_loaded_again_and_a_broken_one_is_not() {
     assert_ne!(done["result"]["isError"], true, "{done}");
 }
 
+#[test]
+fn a_client_hears_that_the_tools_changed_without_asking() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tool.wasm");
+    std::fs::write(&file, lapidary_guests::TOOL_CALCULATOR).unwrap();
+    let mut client = Client::of(&["--watch", "--plugin", file.to_str().unwrap()]);
+    client.ask("tools/list", json!({}));
+    std::fs::write(&file, lapidary_guests::TOOL_WEATHER).unwrap();
+    assert_eq!(client.hear()["method"], "notifications/tools/list_changed");
+    let tools = client.ask("tools/list", json!({}));
+    assert_eq!(tools["result"]["tools"][0]["name"], "weather");
+}
+
 /// One request over HTTP; the whole response.
 fn post(address: &str, host: &str, body: &Value) -> String {
     let body = body.to_string();
@@ -145,22 +173,41 @@ fn post(address: &str, host: &str, body: &Value) -> String {
     response
 }
 
+/// A server at an address of this machine, until it is dropped.
+struct HttpServer {
+    server: Child,
+    address: String,
+}
+
+impl HttpServer {
+    fn of(plugin: &str) -> Self {
+        let mut server = lapidary(&["mcp", "--plugin", plugin, "--http", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut told = BufReader::new(server.stderr.take().unwrap());
+        told.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").unwrap();
+        let address = address.strip_suffix("/mcp").unwrap().to_owned();
+        Self { server, address }
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+}
+
 #[test]
 fn over_http_names_that_are_not_this_machines_are_refused() {
-    let mut server = lapidary(&["mcp", "--plugin", "calculator", "--http", "127.0.0.1:0"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut told = BufReader::new(server.stderr.take().unwrap());
-    told.read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("http://").unwrap();
-    let address = address.strip_suffix("/mcp").unwrap();
+    let server = HttpServer::of("calculator");
+    let address = &server.address;
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello()});
     let own = post(address, address, &request);
     let foreign = post(address, "evil.example", &request);
-    server.kill().unwrap();
-    server.wait().unwrap();
     assert!(own.starts_with("HTTP/1.1 200"), "{own}");
     assert!(own.contains("\"lapidary\""), "{own}");
     assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
@@ -183,7 +230,62 @@ fn chat(command: &str, tool: &str) -> Vec<Value> {
 
 #[test]
 fn the_model_calls_a_tool_of_a_server_and_answers_with_its_result() {
-    let events = chat(&server("calculator"), "calculator");
+    called_and_answered(&chat(&server("calculator"), "calculator"));
+}
+
+#[test]
+fn a_server_at_an_address_is_called_as_one_that_is_started() {
+    let server = HttpServer::of("calculator");
+    let address = format!("http://{}/mcp", server.address);
+    called_and_answered(&chat(&address, "calculator"));
+    let elsewhere = HttpServer::of("calculator").address.clone();
+    let nobody = format!("http://{elsewhere}/mcp");
+    let refusals = [
+        (nobody.as_str(), "refused"),
+        ("http://", "--mcp \"http://\""),
+    ];
+    for (address, words) in refusals {
+        refused(&run(&["chat", "--mcp", address, "Hi"]), 1, words);
+    }
+}
+
+/// A server that is none: what it answers every request with.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            drop(stream.read(&mut request));
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    format!("http://{address}/mcp")
+}
+
+#[test]
+fn an_address_where_no_server_is_says_what_is_there() {
+    for (answer, words) in [
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\nno such",
+            "HTTP 404 Not Found: no such",
+        ),
+        (
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://x/mcp/\r\ncontent-length: 0\r\n\r\n",
+            "to http://x/mcp/: name that address",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 4\r\n\r\n<p/>",
+            "HTTP 200 OK: <p/>",
+        ),
+    ] {
+        let address = answering(answer);
+        refused(&run(&["chat", "--mcp", &address, "Hi"]), 1, words);
+    }
+}
+
+fn called_and_answered(events: &[Value]) {
     let of_kind = |kind: &str| {
         let found = events.iter().position(|event| event["type"] == kind);
         found.unwrap_or_else(|| panic!("no {kind} in {events:?}"))
@@ -221,9 +323,53 @@ fn a_server_that_is_none_is_told_by_its_command() {
     let missing = run(&["chat", "--mcp", "/nowhere/server --fast", "Hi"]);
     refused(&missing, 1, "/nowhere/server --fast");
     refused(&run(&["chat", "--mcp", "true", "Hi"]), 1, "true");
+    let dying = "sh -c 'read line; echo no database >&2; exit 3'";
+    let told = run(&["chat", "--mcp", dying, "Hi"]);
+    refused(&told, 1, "it ended (exit status: 3)");
+    refused(&told, 1, "it said last:\nno database\n");
     refused(&run(&["chat", "--mcp", "", "Hi"]), 2, "--mcp");
     let own = ["chat", "--plugin", "clock", "--mcp", &server("clock"), "Hi"];
     let twice = run(&own);
     let errors = text(&twice.stderr);
     assert!(errors.contains("is offered twice"), "{errors}");
+}
+
+/// A chat with a server whose plugin's file changes between start and prompt, which have so many seconds each.
+fn chat_with_a_changing_server(seconds: u64) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tool.wasm");
+    std::fs::write(&file, lapidary_guests::TOOL_CALCULATOR).unwrap();
+    let command = server(&format!("{} --watch", file.to_str().unwrap()));
+    let flags = [
+        "chat",
+        "--json",
+        "--greedy",
+        "--tool-choice",
+        "weather",
+        "--max-tokens",
+        "32",
+    ];
+    let mut chat = lapidary(&[&flags[..], &["--mcp", &command]].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    sleep(Duration::from_secs(seconds));
+    std::fs::write(&file, lapidary_guests::TOOL_WEATHER).unwrap();
+    sleep(Duration::from_secs(seconds));
+    let mut prompt = chat.stdin.take().unwrap();
+    write!(prompt, "What is the weather in Oslo?").unwrap();
+    drop(prompt);
+    chat.wait_with_output().unwrap()
+}
+
+#[test]
+fn tools_of_a_server_that_changed_are_taken_anew() {
+    // How long a start takes, and a notification, the machine decides.
+    let mut outputs = [2, 10, 40].into_iter().map(chat_with_a_changing_server);
+    let output = outputs.find(|output| output.status.success()).unwrap();
+    let events = lines(&output);
+    let call = events.iter().find(|event| event["type"] == "tool-call");
+    assert_eq!(call.unwrap()["name"], "weather", "{events:?}");
 }

@@ -84,22 +84,28 @@ fn what_changed_in_a_tool_is_printed() {
     let prompt = "What is 17 times 23?";
     let recording = Recording::of("tool", calculator, &[], prompt);
     let tool = recording.path("tool.wasm");
-    unchanged(&recording.replay(&tool, &[]), 1);
+    // What it offers, and the call.
+    unchanged(&recording.replay(&tool, &[]), 2);
     let calls = recording.lines();
     let call = calls
         .iter()
-        .find(|line| line["plugin"] == "tool.wasm")
+        .find(|line| line["plugin"] == "tool.wasm" && line["call"].is_object())
         .unwrap();
     assert_eq!(call["outcome"]["content"], "391");
     // As if the version that was recorded had counted otherwise.
     recording.change("\"391\"", "\"392\"");
     let line = ", call calculator: /outcome/content: expected \"392\", found \"391\"\n";
-    changed(&recording.replay(&tool, &[]), &[line, "1 of 1 changed\n"]);
+    changed(&recording.replay(&tool, &[]), &[line, "1 of 2 changed\n"]);
     let other = recording.file("other.wasm", lapidary_guests::TOOL_WEATHER);
     refused(&recording.replay(&other, &[]), 2, "name one with --of");
     changed(
         &recording.replay(&other, &["--of", "tool.wasm"]),
-        &["/outcome/error: expected nothing, found", "has no tool"],
+        &[
+            ", definitions: /outcome/definitions/0/name: expected \"calculator\", found \"weather\"\n",
+            "/outcome/error: expected nothing, found",
+            "has no tool",
+            "2 of 2 changed\n",
+        ],
     );
 }
 
@@ -109,9 +115,11 @@ fn the_clock_stands_where_it_stood() {
     let flags = ["--grant", "clock"];
     let recording = Recording::of("clock", clock, &flags, "What time is it?");
     let tool = recording.path("tool.wasm");
-    unchanged(&recording.replay(&tool, &[]), 1);
+    unchanged(&recording.replay(&tool, &[]), 2);
     let lines = recording.lines();
-    let call = lines.iter().find(|line| line["plugin"] == "tool.wasm");
+    let call = lines
+        .iter()
+        .find(|line| line["plugin"] == "tool.wasm" && line["call"].is_object());
     let asked = &call.unwrap()["host"][0];
     assert_eq!(asked["import"], "clock.now");
     let seconds = asked["answer"][0].to_string();
@@ -130,14 +138,22 @@ fn a_chat_format_renders_and_reads_again() {
     let prompt = "What is 17 times 23?";
     let recording = Recording::of("format", calculator, &["--think"], prompt);
     let format = recording.file("gemma4-format", lapidary_guests::GEMMA4_FORMAT);
-    // Two turns: the one that calls, and the one that answers.
-    unchanged(&recording.replay(&format, &[]), 4);
+    // What it is, and two turns: the one that calls, and the one that answers.
+    unchanged(&recording.replay(&format, &[]), 7);
     recording.change("\"type\":\"thought\"", "\"type\":\"text\"");
     changed(
         &recording.replay(&format, &[]),
         &[
             ", parse: /outcome/events/0/type: expected \"text\", found \"thought\"\n",
-            " of 4 changed\n",
+            " of 7 changed\n",
+        ],
+    );
+    recording.change("<|channel>", "<|chanel>");
+    changed(
+        &recording.replay(&format, &[]),
+        &[
+            ", describe: /outcome/control_tokens/",
+            ", constrain: /outcome/thought/open: expected \"<|chanel>\", found \"<|channel>\"\n",
         ],
     );
 }
@@ -153,7 +169,8 @@ fn what_is_no_recording_is_said() {
         let paths = [&recording, &tool].map(|path| path.to_str().unwrap());
         run(&["plugin", "replay", paths[0], paths[1]])
     };
-    refused(&replay("{}"), 2, "expected lines of no.wasm");
+    refused(&replay(""), 2, "record` writes, found no line");
+    refused(&replay("{}"), 2, "expected lines of no.wasm, found none");
     refused(&replay("[]"), 2, "expected one JSON object a line");
     let line = r#"{"plugin":"no.wasm","host":[],"render":{}}"#;
     refused(&replay(line), 2, "recording, \"call\"");

@@ -148,6 +148,7 @@ fn a_stop_text_ends_the_answer_and_is_not_part_of_it() {
         (reply.text.as_str(), reply.reason),
         ("one tw", FinishReason::Stop)
     );
+    assert!(reply.usage.decode_ms > 0.0 && reply.usage.graph_ms > 0.0);
 }
 
 #[test]

@@ -62,6 +62,8 @@ fn every_limit_is_known_to_the_tests() {
         constraint_bytes_max: _,
         constraint_compile_ms_max: _,
         constraint_mask_ms_max: _,
+        // plugin/record/steps.rs: a generation is written down as far as there is room
+        recorded_values_max: _,
     } = Limits::default();
 }
 

@@ -4,12 +4,12 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use lapidary::{
-    Access, AgentPlugin, Engines, Error, Grants, Interrupt, Limits, Plugin, Runtime, ToolCall,
-    ToolPlugin,
+    Access, AgentPlugin, Engines, Error, Format, Grants, Interrupt, Limits, LogitsPlugin, Plugin,
+    Runtime, TokenPiece, ToolCall, ToolPlugin,
 };
 use serde_json::{Value, json};
 
-use crate::hostile::component::component;
+use crate::hostile::component::{altered, component, decent};
 
 fn engines() -> Engines {
     Engines::new(&Limits::default(), None).expect("engines")
@@ -37,8 +37,11 @@ fn recorded(name: &str, grants: &Grants, id: &str) -> Value {
     };
     plugin.call(&call, &Interrupt::new()).expect("it answers");
     let lines = lines.lock().expect("lines");
-    assert_eq!(lines.len(), 1);
-    lines[0].clone()
+    let [definitions, call] = lines.as_slice() else {
+        panic!("expected two lines, found {lines:?}");
+    };
+    assert_eq!(definitions["definitions"], json!({}));
+    call.clone()
 }
 
 /// The same again, with nothing granted but the name of it.
@@ -121,4 +124,109 @@ fn an_agent_runs_again_without_a_model() {
     let run = run.expect("the agent's own line");
     let plugin = Plugin::load("passes_on", &bytes, &grants, &engines()).expect("granted");
     assert_eq!(plugin.replay(run).expect("a line"), *run);
+}
+
+/// Looks at the best two scores before it adds to the one of token 1.
+const LOOKS: &str = r#"
+(import "lapidary:plugin/logits@0.1.0" "[method]view.top" (func $top_of (param i32 i32 i32)))
+(data (i32.const 64) "\01\00\00\00\00\00\20\41")
+(func $step (export "lapidary:plugin/processor@0.1.0#[method]session.step")
+  (param i32 i32 i32 i32) (result i32)
+  (call $top_of (local.get 3) (i32.const 2) (i32.const 1024))
+  (call $view_add (local.get 3) (i32.const 64) (i32.const 1))
+  (call $view_drop (local.get 3))
+  (i32.const 112))"#;
+
+#[test]
+fn a_logits_processor_steps_again_without_scores() {
+    let engines = engines();
+    let lines = record(&engines);
+    let bytes = altered("logits", "logits-processor", LOOKS);
+    let plugin = LogitsPlugin::load("looks", &bytes, &Grants::none(), &engines).expect("decent");
+    let mut session = plugin
+        .session(&json!({"a": 1}), &Interrupt::new())
+        .expect("a session");
+    for last in [None, Some(2)] {
+        let mut scores = vec![f32::NEG_INFINITY, 0.1, 3.0];
+        session.step(last, &mut scores).expect("a step");
+        assert_eq!(scores, [f32::NEG_INFINITY, 10.1, 3.0]);
+    }
+    assert!(lines.lock().expect("lines").is_empty());
+    drop(session);
+    let line = lines.lock().expect("lines").remove(0);
+    let told = json!([{"import": "logits.top", "asked": [2], "answer": [[2, 3.0], [1, 0.1_f32]]}]);
+    let added = json!([{"add": [[1, 10.0]]}]);
+    assert_eq!(
+        line,
+        json!({
+            "plugin": "looks",
+            "session": {"config": {"a": 1}, "last": [null, 2], "is_cut": false},
+            "host": [told, told],
+            "outcome": {"changes": [added, added]},
+        })
+    );
+    let again = |bytes: &[u8]| {
+        let engines = self::engines();
+        let plugin = Plugin::load("looks", bytes, &Grants::none(), &engines).expect("decent");
+        plugin.replay(&line).expect("a line")
+    };
+    assert_eq!(again(&bytes), line);
+    let adds_only = again(&decent("logits", "logits-processor"));
+    assert_eq!(adds_only["host"], json!([[], []]));
+    assert_eq!(adds_only["outcome"], line["outcome"]);
+    let other = again(&component("logits", "not_a_number"));
+    let changes = json!([{"add": [[1, "NaN"], [u32::MAX, 1.0]]}]);
+    assert_eq!(other["outcome"]["changes"], json!([changes, changes]));
+}
+
+#[test]
+fn a_question_about_scores_is_one_of_its_step() {
+    let line = json!({
+        "session": {"config": {}, "last": [null, 2]},
+        "host": [[], [{"import": "logits.top", "asked": [2], "answer": []}]],
+    });
+    let bytes = altered("logits", "logits-processor", LOOKS);
+    let plugin = Plugin::load("looks", &bytes, &Grants::none(), &engines()).expect("decent");
+    let again = plugin.replay(&line).expect("a line");
+    let error = again["outcome"]["error"]["message"].as_str();
+    let words = "asks logits.top[2], to which the recording has no answer";
+    assert!(error.expect("an error").starts_with(words), "{again}");
+}
+
+#[test]
+fn a_session_that_its_plugin_refuses_and_a_parser_that_nobody_ends_are_recorded() {
+    let engines = engines();
+    let lines = record(&engines);
+    let (bytes, none) = (component("logits", "keeps_the_view"), Grants::none());
+    let refuses = LogitsPlugin::load("x", &bytes, &none, &engines);
+    let mut session = refuses
+        .expect("it misbehaves later")
+        .session(&json!({}), &Interrupt::new())
+        .expect("a session");
+    session
+        .step(None, &mut vec![0.0])
+        .expect_err("it keeps the view");
+    let format = Format::builtin(&engines).expect("built in");
+    let mut parser = format
+        .parser(&[], &[], &Interrupt::new())
+        .expect("a parser");
+    let text = TokenPiece::Data("Hi".to_owned());
+    parser.push(&[text]).expect("text");
+    drop((session, parser));
+    let lines = lines.lock().expect("lines");
+    let [session, describe, parse] = lines.as_slice() else {
+        panic!("expected three lines, found {lines:?}");
+    };
+    assert!(session["outcome"]["error"].is_object(), "{session}");
+    assert_eq!(describe["outcome"]["name"], "gemma4");
+    assert_eq!(
+        parse["outcome"]["events"],
+        json!([{"type": "text", "text": "Hi"}])
+    );
+    let builtin = Plugin::Format(Format::builtin(&self::engines()).expect("built in"));
+    for line in [describe, parse] {
+        let mut again = builtin.replay(line).expect("a line");
+        again["plugin"] = line["plugin"].clone();
+        assert_eq!(again, *line);
+    }
 }

@@ -1,5 +1,6 @@
 //! What a caller asks of one generation.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::tool::{Approval, ToolSpec};
@@ -18,7 +19,8 @@ pub enum Thinking {
 }
 
 /// Whether the model calls tools.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ToolChoice {
     /// It decides.
     #[default]
@@ -32,7 +34,8 @@ pub enum ToolChoice {
 }
 
 /// What an answer has to be. Thoughts and calls come as ever.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ResponseFormat {
     /// Any text.
     #[default]

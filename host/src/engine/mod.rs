@@ -7,5 +7,5 @@ mod job;
 mod sequence;
 mod worker;
 
-pub(crate) use job::{EndReason, Job, Processor, Step};
+pub(crate) use job::{EndReason, Job, Processor, Step, Times};
 pub(crate) use worker::{Engine, EngineInfo, stopped};

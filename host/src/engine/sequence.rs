@@ -23,12 +23,12 @@ pub(super) struct Sequence {
 
 impl Sequence {
     /// Runs the prompt and reports the first token. `None` when that was already all.
-    pub fn start(model: &mut Gemma, job: Job) -> Option<Self> {
+    pub fn start(model: &mut Gemma, mut job: Job) -> Option<Self> {
         let started = Instant::now();
         let (cache, logits) = match prefill(model, &job) {
             Ok(prefilled) => prefilled,
             Err(error) => {
-                fail(&job, error, Times::default());
+                fail(&mut job, error, Times::default());
                 return None;
             }
         };
@@ -64,7 +64,8 @@ impl Sequence {
                 self.choose(last_row(&logits))
             }
             Err(error) => {
-                fail(&self.job, error, self.times());
+                let times = self.times();
+                fail(&mut self.job, error, times);
                 return false;
             }
         };
@@ -137,14 +138,16 @@ impl Sequence {
     }
 
     /// Tells the caller of an end. `false` when there is one.
-    fn goes_on(&self, ended: Result<Option<EndReason>>) -> bool {
+    fn goes_on(&mut self, ended: Result<Option<EndReason>>) -> bool {
         let times = self.times();
         match ended {
             Ok(None) => return true,
             Ok(Some(reason)) => {
+                // What it has to say when it ends, it has said when the caller hears of the end.
+                self.job.processor = None;
                 self.report(Step::Ended { reason, times });
             }
-            Err(error) => fail(&self.job, error, times),
+            Err(error) => fail(&mut self.job, error, times),
         }
         false
     }
@@ -178,7 +181,8 @@ fn prefill(model: &mut Gemma, job: &Job) -> Result<(KvCache, Tensor<f32>)> {
     Ok((cache, logits))
 }
 
-fn fail(job: &Job, error: Error, times: Times) {
+fn fail(job: &mut Job, error: Error, times: Times) {
+    job.processor = None;
     let step = match error.kind() {
         ErrorKind::Cancelled => Ok(Step::Ended {
             reason: EndReason::Cancelled,

@@ -110,14 +110,21 @@ impl Engines {
         let _ = self.inner.model.set(Arc::downgrade(model));
     }
 
-    /// Gives `take` a line, a JSON object, of each tool call, prompt, parsed output and agent's run from now on. The
-    /// first one stays. [`Plugin::replay`](super::Plugin::replay) does it again.
+    /// Gives `take` a line, a JSON object, of each use of a plugin from now on. The first one stays.
+    /// [`Plugin::replay`](super::Plugin::replay) does it again.
     ///
-    /// A line has `plugin`, its name; `call`, `render`, `parse` or `run`, what it was asked; `host`, what it asked
-    /// the host and was told; and `outcome`, or in it `error`. Secrets are blanked, media have no bytes.
+    /// A line has `plugin`, its name; what it was asked, under the name of what was asked; `host`, what it asked the
+    /// host and was told; and `outcome`, or in it `error`. Secrets are blanked, media have no bytes. Asked are, of a
+    /// tool plugin `definitions` where it is loaded and `call`; of a chat format `describe` where it is loaded,
+    /// `render`, `constrain` and `parse`; of an agent `run`; of a logits processor `session`, one generation, whose
+    /// `host` and `outcome` have an entry for each step.
     pub fn record(&self, take: impl Fn(Value) + Send + Sync + 'static) {
+        self.record_with(Recorder::new(take));
+    }
+
+    pub(crate) fn record_with(&self, recorder: Recorder) {
         // As with models, the first stays.
-        let _ = self.inner.recorder.set(Arc::new(take));
+        let _ = self.inner.recorder.set(recorder);
     }
 
     pub(super) fn recorder(&self) -> Option<&Recorder> {

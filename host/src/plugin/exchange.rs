@@ -102,7 +102,7 @@ pub(crate) struct Constrained {
 }
 
 /// The control tokens around a thought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ThoughtMarks {
     pub open: String,
     pub close: String,

@@ -17,7 +17,7 @@ use super::info::PluginInfo;
 use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
-use super::record::{self, Parse, Rendering};
+use super::record::{self, Constraining, Parse, Rendering, Request};
 use super::store::Sandbox;
 use super::tape::Tape;
 use super::world::World;
@@ -59,7 +59,8 @@ impl Format {
     pub(super) fn admit(candidate: Candidate<'_>, engines: &Engines) -> Result<Self> {
         let (sandbox, component) = candidate.admit(&Grants::none(), engines)?;
         let abi = abi::format(&sandbox, &component)?;
-        let description = abi.describe(&sandbox)?;
+        let ask = |sandbox: &Sandbox| abi.describe(sandbox);
+        let description = sandbox.recorded(record::describe, ask, record::described)?;
         let inner = Inner {
             abi,
             sandbox,
@@ -141,17 +142,19 @@ impl Format {
         tools: &[ToolSpec],
         interrupt: &Interrupt,
     ) -> Result<Parser> {
-        let sandbox = &self.inner.sandbox;
-        let opened = self.inner.abi.open(sandbox, prefix, tools, interrupt);
-        self.broke(&opened);
+        let sandbox = self.inner.sandbox.clone();
         let is_recorded = sandbox.engines().recorder().is_some();
         let notes = is_recorded.then(|| Notes::new(prefix, tools));
-        Ok(Parser {
-            sandbox: sandbox.clone(),
+        let opened = self.inner.abi.open(&sandbox, prefix, tools, interrupt);
+        self.broke(&opened);
+        let mut parser = Parser {
+            sandbox,
             health: Arc::clone(&self.inner.parsing),
-            abi: Some(opened?),
+            abi: None,
             notes,
-        })
+        };
+        parser.abi = Some(opened.inspect_err(|error| parser.tell(Some(error)))?);
+        Ok(parser)
     }
 
     /// Refuses while it rests, because it kept failing.
@@ -174,21 +177,44 @@ impl Format {
 }
 
 impl Format {
+    /// Asks again what the format is.
+    pub(super) fn replay_describe(&self) -> Value {
+        let done = self.inner.abi.describe(&self.inner.sandbox);
+        self.line(record::describe(), done.as_ref().map(record::described))
+    }
+
     /// Renders a recorded request again.
-    pub(super) fn replay_render(&self, request: &Value, tape: &Tape) -> Result<Value> {
+    pub(super) fn replay_render(&self, request: &Value) -> Result<Value> {
         let rendering = Rendering::read(request)?;
         let (request, sandbox) = (rendering.request(), &self.inner.sandbox);
         let done = self.inner.abi.render(sandbox, &request, &Interrupt::new());
         let outcome = done.as_ref().map(record::rendered);
-        Ok(sandbox.line(record::render(&request), tape, outcome))
+        Ok(self.line(record::render(&request), outcome))
+    }
+
+    /// Asks again what a recorded generation may be.
+    pub(super) fn replay_constrain(&self, asked: &Constraining) -> Result<Value> {
+        let tools = asked.specs()?;
+        let (request, sandbox) = (asked.request(&tools), &self.inner.sandbox);
+        let done = self
+            .inner
+            .abi
+            .constrain(sandbox, &request, &Interrupt::new());
+        let outcome = done.as_ref().map(record::constrained);
+        Ok(self.line(record::constrain(&request), outcome))
     }
 
     /// Parses a recorded generation again.
-    pub(super) fn replay_parse(&self, parse: &Parse, tape: &Tape) -> Result<Value> {
+    pub(super) fn replay_parse(&self, parse: &Parse) -> Result<Value> {
         let tools = parse.specs()?;
         let done = self.parse(parse, &tools);
         let outcome = done.as_ref().map(|events| record::events(events));
-        Ok(self.inner.sandbox.line(parse.request(), tape, outcome))
+        Ok(self.line(parse.request(), outcome))
+    }
+
+    /// A line without calls of the host: a format makes none.
+    fn line(&self, request: Request, outcome: std::result::Result<Value, &Error>) -> Value {
+        self.inner.sandbox.line(request, &Tape::blank(), outcome)
     }
 
     fn parse(&self, parse: &Parse, tools: &[ToolSpec]) -> Result<Vec<ParsedEvent>> {
@@ -212,8 +238,9 @@ impl Format {
         request: &ConstrainRequest<'_>,
         interrupt: &Interrupt,
     ) -> Result<Option<Constrained>> {
-        let (abi, sandbox) = (&self.inner.abi, &self.inner.sandbox);
-        let said = abi.constrain(sandbox, request, interrupt);
+        let ask = |sandbox: &Sandbox| self.inner.abi.constrain(sandbox, request, interrupt);
+        let sandbox = &self.inner.sandbox;
+        let said = sandbox.recorded(|| record::constrain(request), ask, record::constrained);
         self.broke(&said);
         said
     }
@@ -309,7 +336,7 @@ impl Parser {
         outcome
     }
 
-    /// Tells the recorder of a parser that ended.
+    /// Tells the recorder, once, of a parser that ended.
     fn tell(&mut self, error: Option<&Error>) {
         let recorder = self.sandbox.engines().recorder();
         if let (Some(notes), Some(recorder)) = (self.notes.take(), recorder) {
@@ -317,8 +344,15 @@ impl Parser {
             let line = self
                 .sandbox
                 .line(notes.parse.request(), &Tape::blank(), outcome);
-            recorder(line);
+            recorder.take(line);
         }
+    }
+}
+
+impl Drop for Parser {
+    /// A generation that nobody ended is recorded too.
+    fn drop(&mut self) {
+        self.tell(None);
     }
 }
 

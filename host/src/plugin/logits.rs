@@ -13,7 +13,9 @@ use super::interrupt::Interrupt;
 use super::load::Candidate;
 use super::metrics::PluginMetrics;
 use super::policy::{OnFailure, is_failure};
+use super::record::{Session, Steps};
 use super::store::Sandbox;
+use super::tape::{Asked, Tape};
 use super::world::World;
 use crate::error::{Error, Result};
 
@@ -71,17 +73,49 @@ impl LogitsPlugin {
     /// # Errors
     /// `Invalid` when it does not like its configuration, `Plugin` when it breaks or rests, `Cancelled`.
     pub fn session(&self, config: &Value, interrupt: &Interrupt) -> Result<LogitsSession> {
-        let sandbox = &self.inner.sandbox;
+        let sandbox = self.inner.sandbox.clone();
         sandbox.awake(sandbox.health())?;
-        let opened = self.inner.abi.open(sandbox, config, interrupt);
+        let values_max = sandbox.engines().limits().recorded_values_max;
+        let is_recorded = sandbox.engines().recorder().is_some();
+        let steps = is_recorded.then(|| Steps::new(config.clone(), values_max));
+        let opened = self.inner.abi.open(&sandbox, config, interrupt);
         if opened.is_err() {
             sandbox.remember(sandbox.health(), &opened);
         }
-        Ok(LogitsSession {
-            sandbox: sandbox.clone(),
-            abi: Some(opened?),
+        let mut session = LogitsSession {
+            sandbox,
+            abi: None,
             has_worked: false,
-        })
+            steps,
+        };
+        session.abi = Some(opened.inspect_err(|error| session.tell(Some(error)))?);
+        Ok(session)
+    }
+
+    /// Does a recorded generation again, step by step; `host` is what it was told at each.
+    pub(super) fn replay(&self, session: &Session, host: Vec<Vec<Asked>>) -> Value {
+        let sandbox = &self.inner.sandbox;
+        let mut steps = Steps::again(session);
+        let done = self.step_again(session, host, &mut steps);
+        let outcome = done.as_ref().map(|()| steps.outcome());
+        sandbox.line_with(steps.request(), steps.host(), outcome)
+    }
+
+    fn step_again(
+        &self,
+        session: &Session,
+        host: Vec<Vec<Asked>>,
+        steps: &mut Steps,
+    ) -> Result<()> {
+        let (sandbox, interrupt) = (&self.inner.sandbox, Interrupt::new());
+        let mut abi = self.inner.abi.open(sandbox, &session.config, &interrupt)?;
+        for (last, told) in session.last.iter().zip(host) {
+            let tape = Tape::told(told);
+            let outcome = abi.step(&sandbox.on_tape(&tape), *last, &mut Vec::new());
+            steps.write(*last, &tape);
+            outcome?;
+        }
+        Ok(())
     }
 
     /// Whether a generation goes on without it after `error`; the operator is told of it.
@@ -108,6 +142,8 @@ pub struct LogitsSession {
     sandbox: Sandbox,
     abi: Option<Box<dyn LogitsSessionAbi>>,
     has_worked: bool,
+    /// Only while somebody records.
+    steps: Option<Steps>,
 }
 
 impl LogitsSession {
@@ -120,19 +156,41 @@ impl LogitsSession {
             let detail = "expected a running processor, found one that ended; open another one";
             return Err(self.sandbox.fault(detail));
         };
-        let outcome = abi.step(&self.sandbox, last, scores);
+        let outcome = match &mut self.steps {
+            Some(steps) => {
+                let tape = Tape::blank();
+                let outcome = abi.step(&self.sandbox.on_tape(&tape), last, scores);
+                steps.write(last, &tape);
+                outcome
+            }
+            None => abi.step(&self.sandbox, last, scores),
+        };
         self.has_worked = outcome.is_ok();
-        if outcome.is_err() {
+        if let Err(error) = &outcome {
             self.abi = None;
+            self.tell(Some(error));
             self.sandbox.remember(self.sandbox.health(), &outcome);
         }
         outcome
+    }
+
+    /// Tells the recorder, once, of a session that ended.
+    fn tell(&mut self, error: Option<&Error>) {
+        let recorder = self.sandbox.engines().recorder();
+        if let (Some(steps), Some(recorder)) = (self.steps.take(), recorder) {
+            let outcome = error.map_or_else(|| Ok(steps.outcome()), Err);
+            let line = self
+                .sandbox
+                .line_with(steps.request(), steps.host(), outcome);
+            recorder.take(line);
+        }
     }
 }
 
 /// Only a whole generation shows that a processor works: it may break late, and each time.
 impl Drop for LogitsSession {
     fn drop(&mut self) {
+        self.tell(None);
         if self.has_worked {
             self.sandbox.remember(self.sandbox.health(), &Ok(()));
         }

@@ -54,6 +54,7 @@ pub use interrupt::Interrupt;
 pub use logits::{LogitsPlugin, LogitsSession};
 pub use metrics::PluginMetrics;
 pub use policy::OnFailure;
+pub(crate) use record::Recorder;
 pub use signature::{PluginKey, Signer};
 pub use tools::ToolPlugin;
 pub use world::World;

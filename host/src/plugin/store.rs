@@ -97,6 +97,11 @@ impl Sandbox {
         }
     }
 
+    /// What its calls of the host go on.
+    pub(super) fn tape(&self) -> Option<Tape> {
+        self.tape.clone()
+    }
+
     /// A fresh store, with nothing in it yet.
     pub(super) fn store(&self, interrupt: &Interrupt) -> Store<State> {
         let allowance = self.allowance();

@@ -1,5 +1,6 @@
 //! What a plugin asks of the host during one call, and what it is told: written down, or told again.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +10,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::record::Change;
 use super::store::{Shared, State};
 
 /// The host's part of one call. Clones share it.
@@ -18,9 +20,11 @@ pub(super) struct Tape(Arc<Mutex<Reel>>);
 struct Reel {
     written: Vec<Asked>,
     /// What is told in place of the host; `None` while the host itself is asked.
-    told: Option<Vec<Asked>>,
+    told: Option<VecDeque<Asked>>,
     /// The first question to which it has no answer.
     missed: Option<OffTape>,
+    /// What was done to the scores of a step.
+    changes: Vec<Change>,
 }
 
 /// One call of the host.
@@ -31,6 +35,21 @@ pub(super) struct Asked {
     answer: Value,
 }
 
+impl Asked {
+    /// Numbers, texts and the like in it.
+    pub(super) fn value_count(&self) -> usize {
+        value_count(&self.asked) + value_count(&self.answer)
+    }
+}
+
+fn value_count(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(value_count).sum(),
+        Value::Object(fields) => fields.values().map(value_count).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
+}
+
 impl Tape {
     /// The host answers, and the tape remembers.
     pub(super) fn blank() -> Self {
@@ -39,14 +58,15 @@ impl Tape {
 
     /// The tape answers.
     pub(super) fn told(answers: Vec<Asked>) -> Self {
-        Self::with(Some(answers))
+        Self::with(Some(answers.into()))
     }
 
-    fn with(told: Option<Vec<Asked>>) -> Self {
+    fn with(told: Option<VecDeque<Asked>>) -> Self {
         Self(Arc::new(Mutex::new(Reel {
             written: Vec::new(),
             told,
             missed: None,
+            changes: Vec::new(),
         })))
     }
 
@@ -58,6 +78,15 @@ impl Tape {
     /// Fails when it had no answer: a guest cannot be ended in every call, and may not go on as if it had one.
     pub(super) fn check(&self) -> Result<(), OffTape> {
         self.reel().missed.clone().map_or(Ok(()), Err)
+    }
+
+    /// What was done to scores, in order.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        self.reel().changes.clone()
+    }
+
+    pub(super) fn change(&self, change: Change) {
+        self.reel().changes.push(change);
     }
 
     fn reel(&self) -> MutexGuard<'_, Reel> {
@@ -81,7 +110,7 @@ impl Tape {
         };
         let is_it = |one: &Asked| one.import == import && one.asked == *asked;
         if let Some(found) = told.iter().position(is_it) {
-            return Ok(Some(told.remove(found).answer));
+            return Ok(told.remove(found).map(|one| one.answer));
         }
         let missed = OffTape(format!("{import}{asked}"));
         Err(reel.missed.get_or_insert(missed).clone())

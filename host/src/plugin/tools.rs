@@ -91,7 +91,8 @@ impl ToolPlugin {
     ) -> Result<Self> {
         let (sandbox, component) = candidate.admit_after(old, grants, engines)?;
         let abi = abi::tools(&sandbox, &component)?;
-        let specs = abi.definitions(&sandbox)?;
+        let ask = |sandbox: &Sandbox| abi.definitions(sandbox);
+        let specs = sandbox.recorded(record::definitions, ask, |specs| record::defined(specs))?;
         let inner = Inner {
             abi,
             sandbox,
@@ -147,6 +148,14 @@ impl ToolPlugin {
         }
         let detail = format!("has no tool \"{}\"", call.name);
         Err(Error::unsupported(self.inner.sandbox.subject(), detail))
+    }
+
+    /// Asks again what it offers.
+    pub(super) fn replay_definitions(&self, tape: &Tape) -> Result<Value> {
+        let sandbox = self.inner.sandbox.on_tape(tape);
+        let done = self.inner.abi.definitions(&sandbox);
+        let outcome = done.as_ref().map(|specs| record::defined(specs));
+        Ok(sandbox.line(record::definitions(), tape, outcome))
     }
 
     /// Makes a recorded call again.

@@ -15,7 +15,7 @@ use crate::graph::{GraphOptions, Providers, library};
 use crate::limits::Limits;
 use crate::media::Resizer;
 use crate::model::{Bundle, DtypeChoice, GemmaOptions};
-use crate::plugin::{Engines, Format, Grants, LogitsPlugin, ToolPlugin};
+use crate::plugin::{Engines, Format, Grants, LogitsPlugin, Recorder, ToolPlugin};
 use crate::text::Tokenizer;
 
 /// Chooses what a [`Runtime`] is made of.
@@ -41,6 +41,7 @@ pub struct RuntimeBuilder {
     limits: Limits,
     code_cache: Option<PathBuf>,
     resizer: Resizer,
+    recorder: Option<Recorder>,
 }
 
 /// Which chat format a runtime speaks.
@@ -197,6 +198,12 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Records every use of a plugin from the first on, as [`Engines::record`] says.
+    pub fn record(mut self, take: impl Fn(Value) + Send + Sync + 'static) -> Self {
+        self.recorder = Some(Recorder::new(take));
+        self
+    }
+
     /// Loads everything.
     ///
     /// # Errors
@@ -208,6 +215,9 @@ impl RuntimeBuilder {
         let bundle = self.bundle.map_or_else(default_bundle, Ok)?;
         let tokenizer = bundle.tokenizer()?;
         let engines = Engines::new(&self.limits, self.code_cache)?;
+        if let Some(recorder) = self.recorder {
+            engines.record_with(recorder);
+        }
         let format = self.format.load(&bundle, &engines)?;
         check_format(&format, &tokenizer)?;
         let fallback = self

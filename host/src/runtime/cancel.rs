@@ -24,6 +24,7 @@ impl Cancel {
 
     /// Whether it was called.
     pub fn is_cancelled(&self) -> bool {
-        self.graphs.is_cancelled()
+        // Not the graphs: a stop text ends those of its chat too.
+        self.plugins.is_raised()
     }
 }

@@ -21,7 +21,7 @@ use super::turn::Turn;
 use crate::chat::{
     ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, ToolResult, Usage,
 };
-use crate::engine::{Job, Step, stopped};
+use crate::engine::{Job, Step, Times, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Choices;
 
@@ -218,18 +218,33 @@ impl Chat {
                     self.send(logprob.map(Event::Logprob).into_iter().collect())?;
                     self.send(events)?;
                     if turn.is_stopped() {
+                        self.end(steps);
                         return Ok(FinishReason::Stop);
                     }
                 }
                 Step::Logits(_) => {}
                 Step::Ended { reason, times } => {
-                    self.usage.decode_ms += times.decode;
-                    self.usage.graph_ms += times.graphs;
-                    self.usage.constraint_ms += times.constraint;
+                    self.took(times);
                     return Ok(finish_reason(reason));
                 }
             }
         }
+    }
+
+    /// Has the engine leave the step that it is in, which is for nobody, and takes the times.
+    fn end(&mut self, steps: &Receiver<Result<Step>>) {
+        self.cancel.graphs.cancel();
+        for step in steps {
+            if let Ok(Step::Ended { times, .. }) = step {
+                self.took(times);
+            }
+        }
+    }
+
+    fn took(&mut self, times: Times) {
+        self.usage.decode_ms += times.decode;
+        self.usage.graph_ms += times.graphs;
+        self.usage.constraint_ms += times.constraint;
     }
 
     /// Runs the calls and adds their results. `false` when the caller has to run some.

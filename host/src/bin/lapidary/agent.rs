@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args as ClapArgs;
-use lapidary::{AgentPlugin, Content, Interrupt, Runtime};
+use lapidary::{AgentPlugin, Content, Interrupt, RuntimeBuilder};
 
 use crate::chat::standard_input;
 use crate::message::MessageArgs;
@@ -33,16 +33,16 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    run_watched(args, |_| ())
+    let builder = args.model.clone().builder()?;
+    run_on(builder, args)
 }
 
-/// Runs it on a runtime that somebody watches.
-pub fn run_watched(args: Args, watch: impl FnOnce(&Runtime)) -> anyhow::Result<ExitCode> {
-    let runtime = args.plugins.add_to(args.model.builder()?)?.build()?;
+/// Runs it on the model of `builder`.
+pub fn run_on(builder: RuntimeBuilder, args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = args.plugins.add_to(builder)?.build()?;
     let file = args.plugins.tools.file(&args.agent)?;
     let engines = runtime.engines();
     let agent = AgentPlugin::load(&file.name, &file.component, &file.grants, engines)?;
-    watch(&runtime);
     let task = args.task.map_or_else(standard_input, Ok)?;
     let conversation = args.message.conversation(task)?;
     let interrupt = Interrupt::new();

@@ -46,18 +46,21 @@ impl View {
     }
 }
 
-/// Answers a conversation, again and again while the model calls tools of `servers`. Gives why the last answer
+/// Answers a conversation, again and again while the model calls tools of `servers`, which the options need not
+/// name. Gives why the last answer
 /// ended and what all of them add to the conversation.
 pub fn answer(
     runtime: &Runtime,
     mut conversation: Conversation,
     mut options: ChatOptions,
-    servers: &Servers,
+    servers: &mut Servers,
     mut view: View,
 ) -> anyhow::Result<(FinishReason, Vec<Message>)> {
     let given = conversation.messages.len();
     let max = runtime.limits().tool_rounds_max;
     for _ in 0..=max {
+        servers.refresh(runtime);
+        options.tools = servers.specs();
         let generation = runtime.chat(conversation.clone(), options.clone())?;
         let (reason, messages) = view.follow(generation)?;
         conversation.messages.extend(messages);

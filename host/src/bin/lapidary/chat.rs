@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
-use lapidary::{ChatOptions, FinishReason, Runtime};
+use lapidary::{ChatOptions, FinishReason, Runtime, RuntimeBuilder};
 
 use crate::answer::{View, answer};
 use crate::constraint::ConstraintArgs;
@@ -32,9 +32,10 @@ pub struct Args {
     /// Print one event a line, as JSON.
     #[arg(long)]
     json: bool,
-    /// A server of the Model Context Protocol, by its command line: it is started, and the model may call its tools.
-    /// One that may change things is asked about first. May be given several times.
-    #[arg(long, value_name = "COMMAND")]
+    /// A server of the Model Context Protocol, by its command line, with which it is started, or by its address,
+    /// http://… or https://…; the model may call its tools. One that may change things is asked about first. May be
+    /// given several times.
+    #[arg(long, value_name = "COMMAND|ADDRESS")]
     mcp: Vec<String>,
 }
 
@@ -81,32 +82,28 @@ impl AskArgs {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    run_watched(args, |_| ())
+    let builder = args.model.clone().builder()?;
+    run_on(builder, args)
 }
 
-/// Runs it on a runtime that somebody watches.
-pub fn run_watched(args: Args, watch: impl FnOnce(&Runtime)) -> anyhow::Result<ExitCode> {
-    let builder = args.plugins.add_to(args.model.builder()?)?;
-    let runtime = builder.build()?;
-    watch(&runtime);
-    let servers = Servers::start(&args.mcp, &runtime)?;
+/// Runs it on the model of `builder`.
+pub fn run_on(builder: RuntimeBuilder, args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = args.plugins.add_to(builder)?.build()?;
+    let mut servers = Servers::start(&args.mcp, &runtime)?;
     let prompt = match args.prompt {
         Some(prompt) => prompt,
         None if std::io::stdin().is_terminal() => {
-            return repl::run(&runtime, args.ask, &args.plugins, &servers);
+            return repl::run(&runtime, args.ask, &args.plugins, &mut servers);
         }
         None => standard_input()?,
     };
     let conversation = args.ask.message.conversation(prompt)?;
-    let options = ChatOptions {
-        tools: servers.specs(),
-        ..args.ask.options(&runtime)?
-    };
+    let options = args.ask.options(&runtime)?;
     let view = match args.json {
         true => View::Json,
         false => View::Terminal(Transcript::new()),
     };
-    let (reason, _) = answer(&runtime, conversation, options, &servers, view)?;
+    let (reason, _) = answer(&runtime, conversation, options, &mut servers, view)?;
     Ok(exit_code(reason))
 }
 

@@ -16,6 +16,7 @@ use crate::chat::exit_code;
 use crate::features::{View, write};
 use crate::message::image;
 use crate::model::{ModelArgs, ResizerName, read};
+use crate::processors::ProcessorArgs;
 use crate::screen;
 
 /// Generate from ids or raw text, with no chat format around it.
@@ -28,6 +29,8 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompt: PromptArgs,
+    #[command(flatten)]
+    processors: ProcessorArgs,
     /// A picture for the next placeholders. May be given several times.
     #[arg(long, value_name = "FILE")]
     image: Vec<PathBuf>,
@@ -75,12 +78,11 @@ struct PromptArgs {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let resizer = args.model.resizer.or(Some(ResizerName::Pillow));
     let mut media = media(&args)?;
-    let runtime = ModelArgs {
+    let model = ModelArgs {
         resizer,
         ..args.model
-    }
-    .builder()?
-    .build()?;
+    };
+    let runtime = args.processors.add_to(model.builder()?)?.build()?;
     let ids = match &args.prompt {
         PromptArgs { ids: Some(ids), .. } => ids.clone(),
         PromptArgs {

@@ -19,6 +19,7 @@ mod message;
 mod model;
 mod parse;
 mod plugin;
+mod processors;
 mod render;
 mod repl;
 mod sampling;

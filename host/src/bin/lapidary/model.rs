@@ -8,9 +8,10 @@ use lapidary::{
     Bundle, DtypeChoice, Engines, Error, ErrorKind, Grants, HubId, Providers, Resizer, Runtime,
     RuntimeBuilder, ToolPlugin, World, inspect, onnxruntime,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::format::FormatArgs;
+use crate::processors::ConfigArgs;
 use crate::settings::{PluginSettings, Settings};
 use crate::watch::Watch;
 use crate::{screen, settings};
@@ -63,9 +64,8 @@ pub struct PluginArgs {
     pub tools: ToolArgs,
     #[command(flatten)]
     pub format: FormatArgs,
-    /// What logits processors are told, a JSON object of their own.
-    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = json_object)]
-    pub logits_config: Value,
+    #[command(flatten)]
+    pub configs: ConfigArgs,
 }
 
 /// Which tool plugins take part.
@@ -176,7 +176,10 @@ impl PluginArgs {
     /// Adds the plugins.
     pub fn add_to(&self, mut builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
         builder = self.format.add_to(builder)?;
-        for plugin in self.tools.files()? {
+        let files = self.tools.files()?;
+        self.configs
+            .check(files.iter().map(|file| file.name.as_str()))?;
+        for plugin in files {
             builder = self.add(plugin, builder)?;
         }
         Ok(builder)
@@ -194,7 +197,8 @@ impl PluginArgs {
             return Ok(runtime.replace_format(&file_name(path), &read(path)?)?);
         }
         let plugin = self.tools.file(path)?;
-        Ok(plugin.replace_in(runtime, &self.logits_config)?)
+        let config = self.configs.of(&plugin.name)?;
+        Ok(plugin.replace_in(runtime, &config)?)
     }
 
     fn add(&self, plugin: PluginFile, builder: RuntimeBuilder) -> anyhow::Result<RuntimeBuilder> {
@@ -204,9 +208,12 @@ impl PluginArgs {
             grants,
         } = plugin;
         let cure = match inspect(&name, &component)?.world {
-            World::ToolProvider => return Ok(builder.tool(name, component, grants)),
+            World::ToolProvider => {
+                self.configs.refuse_for(&name)?;
+                return Ok(builder.tool(name, component, grants));
+            }
             World::LogitsProcessor => {
-                let config = self.logits_config.clone();
+                let config = self.configs.of(&name)?;
                 return Ok(builder.logits_processor(name, component, config, grants));
             }
             World::Agent => "found an agent; run it with `lapidary agent`",
@@ -218,6 +225,14 @@ impl PluginArgs {
 }
 
 impl ToolArgs {
+    /// As if only `plugins` had been given.
+    pub fn of_plugins(plugins: Vec<String>) -> Self {
+        Self {
+            plugins,
+            ..Self::default()
+        }
+    }
+
     /// The plugins before they are loaded.
     pub fn files(&self) -> anyhow::Result<Vec<PluginFile>> {
         // Read also where no plugin takes them: a grant that means nothing is a slip.
@@ -234,6 +249,11 @@ impl ToolArgs {
             component: read(path)?,
             name,
         })
+    }
+
+    /// Whether files that change are loaded again.
+    pub fn is_watching(&self) -> bool {
+        self.watch
     }
 
     /// Who knows which files changed: none without `--watch`.
@@ -271,12 +291,6 @@ impl ToolArgs {
             .iter()
             .any(|plugin| file_name(Path::new(plugin)) == name)
     }
-}
-
-fn json_object(text: &str) -> Result<Value, String> {
-    let object: Result<Map<String, Value>, _> = serde_json::from_str(text);
-    let object = object.map_err(|error| format!("expected a JSON object: {error}"))?;
-    Ok(Value::Object(object))
 }
 
 /// A plugin before it is loaded.

@@ -37,7 +37,7 @@ struct Repl<'a> {
     ask: AskArgs,
     plugins: &'a PluginArgs,
     watch: Watch,
-    servers: &'a Servers,
+    servers: &'a mut Servers,
     conversation: Conversation,
     media: Vec<Media>,
 }
@@ -49,7 +49,7 @@ pub fn run(
     runtime: &Runtime,
     ask: AskArgs,
     plugins: &PluginArgs,
-    servers: &Servers,
+    servers: &mut Servers,
 ) -> anyhow::Result<ExitCode> {
     let mut editor = DefaultEditor::new()?;
     let (conversation, media) = (ask.message.instructions(), ask.message.media()?);
@@ -124,7 +124,8 @@ impl Repl<'_> {
             .conversation
             .clone()
             .user_with(std::mem::take(&mut self.media), text);
-        let (options, view) = (self.options()?, View::Terminal(Transcript::new()));
+        let options = self.ask.options(self.runtime)?;
+        let view = View::Terminal(Transcript::new());
         let (_, messages) = answer(self.runtime, asked.clone(), options, self.servers, view)?;
         // Only an answered question becomes part of the conversation.
         self.conversation = asked;
@@ -149,7 +150,8 @@ impl Repl<'_> {
         }
     }
 
-    fn list_tools(&self) -> anyhow::Result<()> {
+    fn list_tools(&mut self) -> anyhow::Result<()> {
+        self.servers.refresh(self.runtime);
         for tool in self.runtime.tools().into_iter().chain(self.servers.specs()) {
             screen::result(&format!("{}: {}\n", tool.name, tool.description))?;
         }

@@ -21,6 +21,8 @@ pub fn start(quiet: bool) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
+        // It would panic where nobody reads standard error.
+        .log_internal_errors(false)
         .without_time()
         .init();
 }

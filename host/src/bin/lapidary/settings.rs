@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use lapidary::{Fallback, Grants, OnFailure, PluginLimits};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// What the file may say.
 #[derive(Debug, Default, Deserialize)]
@@ -34,6 +35,8 @@ pub struct PluginSettings {
     pub on_failure: OnFailure,
     /// What a tool or an agent that fails is answered for with; `native` for a chat format.
     pub fallback: Option<String>,
+    /// What a logits processor is told.
+    pub config: Option<Map<String, Value>>,
 }
 
 impl PluginSettings {

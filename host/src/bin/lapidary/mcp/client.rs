@@ -1,61 +1,113 @@
 //! `--mcp`: the tools of servers that run beside us, for the calls of our model.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lapidary::{
-    Approval, Content, Conversation, Error, ErrorKind, Message, Role, ToolCall, ToolResult,
-    ToolSpec, ToolTraits,
+    Approval, Content, Conversation, Error, Message, Role, ToolCall, ToolResult, ToolSpec,
+    ToolTraits,
 };
-use rmcp::ServiceExt;
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool};
-use rmcp::service::{RoleClient, RunningService};
-use rmcp::transport::TokioChildProcess;
+use rmcp::service::{NotificationContext, RoleClient, RunningService};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::{ClientHandler, ServiceExt};
 use serde_json::Value;
-use tokio::process::Command;
 use tokio::runtime::{Builder, Runtime};
 
+use super::child::Child;
+use super::http::HttpClient;
 use super::{failed, twice};
 
-/// Servers that were started, until they are dropped.
+/// Servers that were started or are connected, until they are dropped.
 pub struct Servers {
     runtime: Runtime,
     servers: Vec<Server>,
-    /// The longest that one call may take.
+    /// The longest that one answer may take.
     patience: Duration,
 }
 
 struct Server {
-    command: String,
-    service: RunningService<RoleClient, ()>,
+    /// Its command line or address.
+    name: String,
+    service: RunningService<RoleClient, Listener>,
+    /// None of a server at an address.
+    child: Option<Child>,
+    has_changed: Arc<AtomicBool>,
     specs: Vec<ToolSpec>,
 }
 
+/// Hears what a server says unasked.
+struct Listener {
+    has_changed: Arc<AtomicBool>,
+}
+
+impl ClientHandler for Listener {
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.has_changed.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Servers {
-    /// Starts a server for each command line and asks it for its tools, whose names are nobody else's.
-    pub fn start(commands: &[String], host: &lapidary::Runtime) -> anyhow::Result<Self> {
+    /// Starts a server for each command line, or connects to it by its address, and asks it for its tools, whose
+    /// names are nobody else's.
+    pub fn start(names: &[String], host: &lapidary::Runtime) -> anyhow::Result<Self> {
+        // A thread of its own hears what servers say while nobody asks.
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
         let mut all = Self {
-            runtime: Builder::new_current_thread().enable_all().build()?,
+            runtime,
             servers: Vec::new(),
             patience: Duration::from_millis(host.limits().tool_total_ms_max),
         };
-        for command in commands {
-            let server = all.within(command, Server::start(command))?;
+        for name in names {
+            let server = all.runtime.block_on(Server::start(name, all.patience))?;
             all.servers.push(server);
         }
-        let (ours, theirs) = (host.tools(), all.specs());
-        twice(ours.iter().chain(&theirs).map(|spec| spec.name.as_str()))?;
+        all.check(host)?;
         Ok(all)
     }
 
+    fn check(&self, host: &lapidary::Runtime) -> Result<(), Error> {
+        let (ours, theirs) = (host.tools(), self.specs());
+        twice(ours.iter().chain(&theirs).map(|spec| spec.name.as_str()))
+    }
+
+    /// What the servers offered when they were last asked.
     pub fn specs(&self) -> Vec<ToolSpec> {
         let specs = self.servers.iter().flat_map(|server| &server.specs);
         specs.cloned().collect()
     }
 
+    /// Asks those again whose tools changed since. What cannot be taken is told, and stays as it was.
+    pub fn refresh(&mut self, host: &lapidary::Runtime) {
+        for index in 0..self.servers.len() {
+            let has_changed = &self.servers[index].has_changed;
+            if !has_changed.swap(false, Ordering::Relaxed) {
+                continue;
+            }
+            if let Err(error) = self.renew(index, host) {
+                let name = &self.servers[index].name;
+                tracing::warn!("{name}: its tools changed, and those before stay: {error}");
+            }
+        }
+    }
+
+    fn renew(&mut self, index: usize, host: &lapidary::Runtime) -> Result<(), Error> {
+        let server = &mut self.servers[index];
+        let new = self.runtime.block_on(server.list(self.patience))?;
+        let old = std::mem::replace(&mut server.specs, new);
+        self.check(host)
+            .inspect_err(|_| self.servers[index].specs = old)
+    }
+
     /// Answers the calls of the last turn that are still open. What a server refuses, and what nobody allowed,
     /// the model is told.
     pub fn results(
-        &self,
+        &mut self,
         conversation: &Conversation,
         approval: Option<&Approval>,
     ) -> Vec<ToolResult> {
@@ -75,10 +127,14 @@ impl Servers {
         open.map(result).collect()
     }
 
-    fn call(&self, call: &ToolCall, approval: Option<&Approval>) -> Result<(Content, bool), Error> {
+    fn call(
+        &mut self,
+        call: &ToolCall,
+        approval: Option<&Approval>,
+    ) -> Result<(Content, bool), Error> {
         let subject = format!("tool {:?}", call.name);
-        let offers = |server: &&Server| server.spec(&call.name).is_some();
-        let Some(server) = self.servers.iter().find(offers) else {
+        let offers = |server: &&mut Server| server.spec(&call.name).is_some();
+        let Some(server) = self.servers.iter_mut().find(offers) else {
             return Err(failed(&subject, "no server has it"));
         };
         let asks = server
@@ -87,65 +143,111 @@ impl Servers {
         if asks && !approval.is_some_and(|approval| approval.allows(call)) {
             return Err(failed(&subject, "the user did not allow this call"));
         }
-        self.within(&subject, server.call(call))
-    }
-
-    /// What `answer` comes to, unless the other side takes too long.
-    fn within<T>(
-        &self,
-        subject: &str,
-        answer: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let answer = async { tokio::time::timeout(self.patience, answer).await };
-        let late = |_| failed(subject, format!("no answer within {:?}", self.patience));
-        self.runtime.block_on(answer).map_err(late)?
+        self.runtime.block_on(server.call(call, self.patience))
     }
 }
 
 impl Drop for Servers {
     fn drop(&mut self) {
         for server in self.servers.drain(..) {
-            if let Err(error) = self.runtime.block_on(server.service.cancel()) {
-                tracing::warn!("{}: {error}", server.command);
-            }
+            self.runtime.block_on(server.end());
         }
     }
 }
 
 impl Server {
-    async fn start(command: &str) -> Result<Self, Error> {
-        let told = |error: &dyn std::fmt::Display| failed(&format!("--mcp {command:?}"), error);
-        let words = shlex::split(command).unwrap_or_default();
-        let Some((program, arguments)) = words.split_first() else {
-            let detail = "expected a command line, found an empty or unquoted one";
-            return Err(Error::new(ErrorKind::Invalid, "--mcp", detail));
+    async fn start(name: &str, patience: Duration) -> Result<Self, Error> {
+        let subject = format!("--mcp {name:?}");
+        let has_changed = Arc::default();
+        let listener = Listener {
+            has_changed: Arc::clone(&has_changed),
         };
-        let mut child = Command::new(program);
-        child.args(arguments);
-        let child = TokioChildProcess::new(child).map_err(|error| told(&error))?;
-        let service = ().serve(child).await.map_err(|error| told(&error))?;
-        let tools = service
-            .list_all_tools()
-            .await
-            .map_err(|error| told(&error))?;
-        Ok(Self {
-            command: command.to_owned(),
+        let (service, child) = if is_address(name) {
+            let config = StreamableHttpClientTransportConfig::with_uri(name);
+            let client = HttpClient::new(patience);
+            let transport = StreamableHttpClientTransport::with_client(client, config);
+            let service = within(patience, &subject, listener.serve(transport)).await?;
+            (service, None)
+        } else {
+            let (mut child, output, input) = Child::start(name)?;
+            match within(patience, &subject, listener.serve((output, input))).await {
+                Ok(service) => (service, Some(child)),
+                Err(error) => return Err(child.explain(&error).await),
+            }
+        };
+        let mut server = Self {
+            name: name.to_owned(),
             service,
-            specs: tools.into_iter().map(spec).collect(),
-        })
+            child,
+            has_changed,
+            specs: Vec::new(),
+        };
+        server.specs = server.list(patience).await?;
+        Ok(server)
+    }
+
+    /// The tools that it offers now.
+    async fn list(&mut self, patience: Duration) -> Result<Vec<ToolSpec>, Error> {
+        let subject = format!("--mcp {:?}", self.name);
+        let listed = within(patience, &subject, self.service.list_all_tools()).await;
+        let tools = self.explained(listed).await?;
+        Ok(tools.into_iter().map(spec).collect())
     }
 
     fn spec(&self, name: &str) -> Option<&ToolSpec> {
         self.specs.iter().find(|spec| spec.name == name)
     }
 
-    async fn call(&self, call: &ToolCall) -> Result<(Content, bool), Error> {
+    async fn call(
+        &mut self,
+        call: &ToolCall,
+        patience: Duration,
+    ) -> Result<(Content, bool), Error> {
         let mut request = CallToolRequestParams::new(call.name.clone());
         request.arguments = call.arguments.as_object().cloned();
-        let result = self.service.call_tool(request).await;
-        let result = result.map_err(|error| failed(&self.command, error))?;
+        let called = within(patience, &self.name, self.service.call_tool(request)).await;
+        let result = self.explained(called).await?;
         let is_error = result.is_error.unwrap_or_default();
         Ok((content(result), is_error))
+    }
+
+    /// An error, with how the server ended, if that is why.
+    async fn explained<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        match (outcome, &mut self.child) {
+            (Err(error), Some(child)) if self.service.is_transport_closed() => {
+                Err(child.explain(&error).await)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn end(self) {
+        if let Err(error) = self.service.cancel().await {
+            tracing::warn!("{}: {error}", self.name);
+        }
+        if let Some(child) = self.child {
+            child.end().await;
+        }
+    }
+}
+
+fn is_address(name: &str) -> bool {
+    let is_of = |scheme: &str| {
+        let start = name.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    is_of("http://") || is_of("https://")
+}
+
+/// What `answer` comes to, unless the other side takes too long.
+async fn within<T, E: std::fmt::Display>(
+    patience: Duration,
+    subject: &str,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(patience, answer).await {
+        Ok(answer) => answer.map_err(|error| failed(subject, error)),
+        Err(_) => Err(failed(subject, format!("no answer within {patience:?}"))),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The Model Context Protocol, both ways: our tools for its clients, and tools of its servers for our model.
 
+mod child;
 mod client;
+mod http;
 mod server;
 
 pub use client::Servers;

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use hyper::server::conn::http1;
@@ -19,7 +20,7 @@ use rmcp::model::{
     JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
     ToolAnnotations,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService, stdio};
 use rmcp::{ErrorData, ServerHandler, ServiceExt};
@@ -56,6 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve_stdio(tools: Tools) -> anyhow::Result<()> {
+    tokio::spawn(tools.clone().keep_looking());
     let told = |error: &dyn std::fmt::Display| failed("mcp", error);
     let service = tools.serve(stdio()).await.map_err(|error| told(&error))?;
     service.waiting().await.map_err(|error| told(&error))?;
@@ -66,6 +68,7 @@ async fn serve_http(tools: Tools, address: SocketAddr) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .map_err(|error| failed(&address.to_string(), error))?;
+    tokio::spawn(tools.clone().keep_looking());
     screen::progress(&format!("http://{}/mcp", listener.local_addr()?));
     let service = StreamableHttpService::new(
         move || Ok(tools.clone()),
@@ -97,7 +100,12 @@ struct Shared {
     arguments: ToolArgs,
     watch: Watch,
     plugins: Vec<ToolPlugin>,
+    /// Who hears when the tools change.
+    clients: Vec<Peer<RoleServer>>,
 }
+
+/// How often files are looked at while nobody asks.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl Tools {
     fn new(arguments: ToolArgs, engines: &Engines) -> anyhow::Result<Self> {
@@ -110,26 +118,57 @@ impl Tools {
             arguments,
             watch,
             plugins,
+            clients: Vec::new(),
         };
         Ok(Self {
             shared: Arc::new(Mutex::new(shared)),
         })
     }
 
-    /// The plugins as they are now.
+    /// The plugins as they are now. Where their tools are others than before, every client hears of it.
     async fn plugins(&self) -> Result<Vec<ToolPlugin>, ErrorData> {
         let shared = Arc::clone(&self.shared);
         // What changed is compiled, which takes a while.
         let now = tokio::task::spawn_blocking(move || {
-            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shared = lock(&shared);
+            let before = shared.specs();
             shared.refresh();
-            shared.plugins.clone()
+            let clients = match shared.specs() == before {
+                true => Vec::new(),
+                false => shared.clients.clone(),
+            };
+            (shared.plugins.clone(), clients)
         });
-        now.await.map_err(internal)
+        let (plugins, clients) = now.await.map_err(internal)?;
+        for client in clients {
+            if let Err(error) = client.notify_tool_list_changed().await {
+                tracing::debug!("a client did not hear that tools changed: {error}");
+            }
+        }
+        Ok(plugins)
+    }
+
+    /// Looks again and again, where files are watched.
+    async fn keep_looking(self) {
+        while lock(&self.shared).arguments.is_watching() {
+            tokio::time::sleep(LOOK).await;
+            if let Err(error) = self.plugins().await {
+                tracing::warn!("{}", error.message);
+            }
+        }
     }
 }
 
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shared {
+    fn specs(&self) -> Vec<ToolSpec> {
+        let specs = self.plugins.iter().flat_map(ToolPlugin::specs);
+        specs.cloned().collect()
+    }
+
     /// Loads what changed. What cannot be loaded is told, and stays as it was.
     fn refresh(&mut self) {
         for path in self.watch.changed() {
@@ -172,9 +211,21 @@ fn internal(error: impl Display) -> ErrorData {
 
 impl ServerHandler for Tools {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let capabilities = ServerCapabilities::builder().enable_tools();
+        let capabilities = match lock(&self.shared).arguments.is_watching() {
+            true => capabilities.enable_tool_list_changed().build(),
+            false => capabilities.build(),
+        };
         let us = Implementation::new("lapidary", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities).with_server_info(us)
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let mut shared = lock(&self.shared);
+        shared
+            .clients
+            .retain(|client| !client.is_transport_closed());
+        shared.clients.push(context.peer);
     }
 
     async fn list_tools(

@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
-use lapidary::Runtime;
+use lapidary::RuntimeBuilder;
 use serde_json::Value;
 
 use crate::{agent, chat, screen};
 
 /// Chat as `lapidary chat` does, and write every use of a plugin to a file, for `lapidary plugin replay`.
 ///
-/// One JSON object a line: plugin, its name; call, render, parse or run, what it was asked; host, what it asked the
-/// host and was told; outcome, what it answered. Secrets are blanked; pictures and recordings are left out.
+/// One JSON object a line: plugin, its name; what it was asked; host, what it asked the host and was told; outcome,
+/// what it answered. Asked are definitions and call of a tool, describe, render, constrain and parse of a chat format,
+/// run of an agent, and session of a logits processor. Secrets are blanked; pictures and recordings are left out.
 #[derive(ClapArgs)]
 #[group(skip)]
 #[command(
@@ -34,10 +35,10 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let lines = Lines::default();
-    let watch = |runtime: &Runtime| lines.take_from(runtime);
+    let builder = lines.take_from(args.chat.model.clone().builder()?);
     let done = match args.agent {
-        Some(agent) => agent::run_watched(task(agent, args.chat), watch),
-        None => chat::run_watched(args.chat, watch),
+        Some(agent) => agent::run_on(builder, task(agent, args.chat)),
+        None => chat::run_on(builder, args.chat),
     };
     // A chat that fails is worth a recording most of all.
     let count = lines.write(&args.out)?;
@@ -60,13 +61,12 @@ fn task(agent: PathBuf, chat: chat::Args) -> agent::Args {
 struct Lines(Arc<Mutex<Vec<Value>>>);
 
 impl Lines {
-    fn take_from(&self, runtime: &Runtime) {
+    fn take_from(&self, builder: RuntimeBuilder) -> RuntimeBuilder {
         let lines = self.clone();
-        let take = move |line| {
+        builder.record(move |line| {
             let mut lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
             lines.push(line);
-        };
-        runtime.engines().record(take);
+        })
     }
 
     fn write(&self, path: &PathBuf) -> anyhow::Result<usize> {

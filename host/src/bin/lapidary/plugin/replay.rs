@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use lapidary::{Engines, ErrorKind, Grants, Limits, Plugin, inspect};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::cases::json_lines;
 use super::manifest::invalid;
@@ -77,20 +77,24 @@ fn no_lines(args: &Args, name: &str, lines: &[(usize, Value)]) -> lapidary::Erro
     let names = lines.iter().filter_map(|(_, line)| line["plugin"].as_str());
     let names: BTreeSet<&str> = names.collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let detail = format!(
-        "expected lines of {name}, found those of: {}; name one with --of",
-        names.join(", ")
-    );
+    let detail = match (names.as_slice(), lines) {
+        (_, []) => "expected what `lapidary plugin record` writes, found no line".to_owned(),
+        ([], _) => format!("expected lines of {name}, found none that names a plugin"),
+        (names, _) => format!(
+            "expected lines of {name}, found those of {}; name one with --of",
+            names.join(", ")
+        ),
+    };
     invalid(args.recording.display(), detail)
 }
 
 /// Which function it was, and of a tool its name.
 fn title(line: &Value) -> String {
-    let function = ["call", "render", "parse", "run"]
-        .into_iter()
-        .find(|function| line.get(function).is_some());
+    let others = ["plugin", "host", "outcome"];
+    let mut keys = line.as_object().into_iter().flat_map(Map::keys);
+    let function = keys.find(|key| !others.contains(&key.as_str()));
     let tool = line["call"]["name"].as_str().unwrap_or_default();
-    let words = [function.unwrap_or_default(), tool];
+    let words = [function.map_or("", String::as_str), tool];
     format!(", {}: ", words.join(" ").trim_end())
 }
 

@@ -15,7 +15,7 @@ use crate::plugin::store::State;
 use crate::plugin::tape::Bytes;
 
 /// The arguments of a function that takes none.
-const NOTHING: [(); 0] = [];
+pub(super) const NOTHING: [(); 0] = [];
 
 pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     log::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;

@@ -5,12 +5,14 @@ use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceAny};
 
 use super::convert;
+use super::imports::NOTHING;
 use super::logits_world::lapidary::plugin::logits::{self, Scored};
 use super::logits_world::{LogitsProcessor, LogitsProcessorPre};
 use crate::error::{Error, Result};
 use crate::plugin::abi::{LogitsAbi, LogitsSessionAbi};
 use crate::plugin::interrupt::Interrupt;
 use crate::plugin::json;
+use crate::plugin::record::{Change, Score};
 use crate::plugin::store::{Sandbox, State};
 
 /// The scores of the step that runs: there is one set in a store, so the handle carries nothing.
@@ -68,7 +70,9 @@ struct SessionV01 {
 impl LogitsSessionAbi for SessionV01 {
     fn step(&mut self, sandbox: &Sandbox, last: Option<u32>, scores: &mut Vec<f32>) -> Result<()> {
         let (guest, session) = (&self.guest, self.session);
-        self.store.data_mut().scores.clone_from(scores);
+        let state = self.store.data_mut();
+        state.scores.clone_from(scores);
+        state.tape = sandbox.tape();
         let outcome = sandbox.enter(&mut self.store, 0, |store| {
             let sessions = guest.lapidary_plugin_processor().session();
             sessions.call_step(store, session, last, Resource::new_borrow(0))
@@ -84,31 +88,32 @@ impl logits::Host for State {}
 impl logits::HostView for State {
     fn vocab_size(&mut self, _: Resource<View>) -> wasmtime::Result<u32> {
         self.called()?;
-        Ok(u32::try_from(self.scores.len()).unwrap_or(u32::MAX))
+        self.taped("logits.vocab-size", NOTHING, |state| {
+            u32::try_from(state.scores.len()).unwrap_or(u32::MAX)
+        })
     }
 
     fn top(&mut self, _: Resource<View>, count: u32) -> wasmtime::Result<Vec<Scored>> {
-        const COUNT_MAX: usize = 1_024;
         self.called()?;
-        let mut all: Vec<Scored> = (0..).zip(&self.scores).map(scored).collect();
-        let count = (count as usize).min(COUNT_MAX).min(all.len());
-        let best = |a: &Scored, b: &Scored| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id));
-        if count < all.len() {
-            all.select_nth_unstable_by(count, best);
-            all.truncate(count);
-        }
-        all.sort_unstable_by(best);
-        Ok(all)
+        let best = self.taped("logits.top", [count], |state| top(&state.scores, count))?;
+        Ok(scored(best))
     }
 
     fn get(&mut self, _: Resource<View>, ids: Vec<u32>) -> wasmtime::Result<Vec<Scored>> {
         self.called()?;
-        let found = |id: u32| Some(scored((id, self.scores.get(id as usize)?)));
-        Ok(ids.into_iter().filter_map(found).collect())
+        let found = self.taped("logits.get", &ids, |state| {
+            let found = |id: &u32| Some((*id, Score(*state.scores.get(*id as usize)?)));
+            ids.iter().filter_map(found).collect()
+        })?;
+        Ok(scored(found))
     }
 
     fn add(&mut self, _: Resource<View>, bias: Vec<Scored>) -> wasmtime::Result<()> {
         self.called()?;
+        if let Some(tape) = &self.tape {
+            let bias: Vec<(u32, f32)> = bias.iter().map(|one| (one.id, one.score)).collect();
+            tape.change(Change::add(&bias));
+        }
         for one in bias {
             if let Some(score) = self.scores.get_mut(one.id as usize) {
                 let sum = *score + one.score;
@@ -121,6 +126,9 @@ impl logits::HostView for State {
 
     fn ban(&mut self, _: Resource<View>, ids: Vec<u32>) -> wasmtime::Result<()> {
         self.called()?;
+        if let Some(tape) = &self.tape {
+            tape.change(Change::ban(&ids));
+        }
         for id in ids {
             if let Some(score) = self.scores.get_mut(id as usize) {
                 *score = f32::NEG_INFINITY;
@@ -134,6 +142,23 @@ impl logits::HostView for State {
     }
 }
 
-fn scored((id, score): (u32, &f32)) -> Scored {
-    Scored { id, score: *score }
+/// The highest scores, best first.
+fn top(scores: &[f32], count: u32) -> Vec<(u32, Score)> {
+    const COUNT_MAX: usize = 1_024;
+    let mut all: Vec<(u32, f32)> = (0..).zip(scores.iter().copied()).collect();
+    let count = (count as usize).min(COUNT_MAX).min(all.len());
+    let best = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if count < all.len() {
+        all.select_nth_unstable_by(count, best);
+        all.truncate(count);
+    }
+    all.sort_unstable_by(best);
+    all.into_iter()
+        .map(|(id, score)| (id, Score(score)))
+        .collect()
+}
+
+fn scored(all: Vec<(u32, Score)>) -> Vec<Scored> {
+    let all = all.into_iter();
+    all.map(|(id, Score(score))| Scored { id, score }).collect()
 }
