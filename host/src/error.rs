@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Invalid,
     /// The caller: another format, provider or build is needed.
     Unsupported,
-    /// The operator: raise the named limit of [`Limits`](crate::Limits), or refuse the input.
+    /// The operator: raise the named limit of [`Limits`](crate::Limits), or of a grant, or refuse the input.
     Limit(&'static str),
     /// The plugin's author: a trap, a timeout, or an error of its own.
     Plugin,
@@ -104,6 +104,12 @@ impl Error {
     /// Who failed: `plugin "weather.wasm"`, `graph "decoder"`, `image 2`.
     pub fn subject(&self) -> &str {
         &self.inner.subject
+    }
+
+    /// The same, for somebody else to act.
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.inner.kind = kind;
+        self
     }
 
     pub(crate) fn invalid(subject: impl Into<String>, detail: impl Into<String>) -> Self {

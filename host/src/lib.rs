@@ -91,8 +91,8 @@ pub use plugin::{
     Access, AgentPlugin, Engines, Format, FormatDescription, Grant, Grants, Inference,
     InferenceGrant, InferenceReply, InferenceRequest, Interrupt, LogitsPlugin, LogitsSession,
     OnFailure, ParsedEvent, Parser, Piece, Plugin, PluginCheck, PluginInfo, PluginKey,
-    PluginMetrics, Reach, RenderRequest, Rendered, Signer, StopReason, ToolPlugin, World, check,
-    function_imports, inspect,
+    PluginMetrics, Reach, RenderRequest, Rendered, Signer, StopReason, TokenBudget, ToolPlugin,
+    World, check, function_imports, inspect,
 };
 pub use runtime::{
     Cancel, GenerateRequest, Generated, Generation, PromptPrice, RenderedPrompt, Reply, Runtime,

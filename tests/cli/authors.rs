@@ -276,6 +276,12 @@ fn an_agent_does_a_task() {
         2,
         "pass --grant inference",
     );
+    let two_tokens = ["agent", &agent, "--grant", "inference:2", "Hello!"];
+    refused(
+        &lapidary(&two_tokens).output().unwrap(),
+        3,
+        "expected at most 2 tokens a minute",
+    );
     let in_chat = lapidary(&["chat", "--plugin", &agent, "--grant", "inference", "Hi"]);
     refused(
         &{ in_chat }.output().unwrap(),

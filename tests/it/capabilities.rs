@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lapidary::{
-    Access, Content, Engines, Error, ErrorKind, Grant, Grants, Inference, InferenceGrant,
-    InferenceReply, InferenceRequest, Interrupt, Limits, Reach, Result, StopReason, ToolCall,
-    ToolPlugin,
+    Access, ChatOptions, Content, Conversation, Engines, Error, ErrorKind, Grant, Grants,
+    Inference, InferenceGrant, InferenceReply, InferenceRequest, Interrupt, Limits, Reach, Result,
+    StopReason, ToolCall, ToolPlugin,
 };
 
 use crate::hostile::component::component;
@@ -375,6 +375,7 @@ impl Inference for Mirror {
             .expect("no panic")
             .push(interrupt.depth());
         assert!(request.use_tools);
+        let answer = request.budget.admit(30, 0)?.min(10);
         let plugin = self.plugin.lock().expect("no panic").clone();
         let text = match ask_with(
             &plugin.expect("it is loaded"),
@@ -389,7 +390,7 @@ impl Inference for Mirror {
             thought: String::new(),
             reason: StopReason::EndOfTurn,
             prompt_tokens: 30,
-            output_tokens: request.tokens_max.min(10),
+            output_tokens: answer,
         })
     }
 }
@@ -421,11 +422,30 @@ fn the_model_is_metered_and_recursion_ends() {
     assert_eq!(*mirror.depths.lock().expect("no panic"), [1, 2]);
     let metrics = plugin.metrics();
     assert_eq!((metrics.inference_tokens, metrics.denied), (80, 1));
-    assert_eq!(ask(&plugin, "twice"), Ok("inference.depth".into()));
-    assert_eq!(
-        ask(&plugin, "thrice"),
-        Err("inference.tokens-per-minute".into())
-    );
+    // The prompt of 30 is more than is left, and is not read.
+    let refused = Err("inference.tokens-per-minute".into());
+    assert_eq!(ask(&plugin, "twice"), refused);
+    assert_eq!(plugin.metrics().inference_tokens, 80);
+}
+
+#[test]
+fn a_prompt_is_counted_before_it_is_read() {
+    let bytes = component("grants", "ask_model");
+    let granted = |tokens: usize| {
+        let grants: Grants = format!("inference:{tokens}").parse().expect("a grant");
+        ToolPlugin::load("ask_model", &bytes, &grants, RUNTIME.engines()).expect("granted")
+    };
+    let conversation: Conversation = "Hello!".into();
+    let price = RUNTIME.price(&conversation, &ChatOptions::default());
+    let prompt = price.expect("a price").tokens;
+    let plugin = granted(prompt);
+    let refused = Err("inference.tokens-per-minute".into());
+    assert_eq!(ask(&plugin, "Hello!"), refused);
+    assert_eq!(plugin.metrics().inference_tokens, 0);
+    let plugin = granted(prompt + 2);
+    ask(&plugin, "Hello!").expect("an answer of two tokens");
+    assert_eq!(plugin.metrics().inference_tokens, prompt as u64 + 2);
+    assert_eq!(ask(&plugin, "Hello!"), refused);
 }
 
 #[test]

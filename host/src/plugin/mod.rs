@@ -48,7 +48,7 @@ pub(crate) use exchange::{ConstrainRequest, Constrained, ThoughtMarks};
 pub use exchange::{FormatDescription, ParsedEvent, Piece, RenderRequest, Rendered, StopReason};
 pub use format::{Format, Parser};
 pub use grants::{Access, Grant, Grants, InferenceGrant, Reach};
-pub use inference::{Inference, InferenceReply, InferenceRequest};
+pub use inference::{Inference, InferenceReply, InferenceRequest, TokenBudget};
 pub use info::{PluginInfo, function_imports, inspect};
 pub use interrupt::Interrupt;
 pub use logits::{LogitsPlugin, LogitsSession};

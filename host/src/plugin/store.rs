@@ -1,5 +1,6 @@
 //! The sandbox: what one instance holds, what it may use, and how its end is told.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,6 +59,8 @@ pub(super) struct State {
     /// The scores of the step that runs, for logits processors.
     pub scores: Vec<f32>,
     pub tape: Option<Tape>,
+    /// The code of the last limit of which the host told the guest.
+    pub limit_told: Option<Cow<'static, str>>,
     #[cfg(feature = "http")]
     pub wasi: Wasi,
 }
@@ -117,6 +120,7 @@ impl Sandbox {
             media: Vec::new(),
             scores: Vec::new(),
             tape: self.tape.clone(),
+            limit_told: None,
         };
         let mut store = Store::new(self.shared.engines.of(self.shared.world), state);
         store.limiter(|state| &mut state.bounds);

@@ -23,6 +23,7 @@ use crate::chat::{
 };
 use crate::engine::{Job, Step, Times, stopped};
 use crate::error::{Error, ErrorKind, Result};
+use crate::plugin::TokenBudget;
 use crate::sample::Choices;
 
 /// One chat, on its own thread.
@@ -32,6 +33,7 @@ pub(super) struct Chat {
     options: ChatOptions,
     events: Sender<Result<Event>>,
     cancel: Cancel,
+    budget: Option<TokenBudget>,
     added: SharedMessages,
     bypassed: Bypassed,
     usage: Usage,
@@ -47,7 +49,7 @@ impl Chat {
         conversation: Conversation,
         options: ChatOptions,
         events: Sender<Result<Event>>,
-        cancel: Cancel,
+        (cancel, budget): (Cancel, Option<TokenBudget>),
         added: SharedMessages,
     ) -> Self {
         let bypassed = Bypassed::default();
@@ -68,6 +70,7 @@ impl Chat {
             options,
             events,
             cancel,
+            budget,
             added,
             bypassed,
             usage,
@@ -121,7 +124,9 @@ impl Chat {
             given,
             &self.cancel.plugins,
         )?;
-        self.usage.prompt_tokens = rendered.prompt.ids.len();
+        let prompt_tokens = rendered.prompt.ids.len();
+        let room = self.room(prompt_tokens)?;
+        self.usage.prompt_tokens = prompt_tokens;
         let rules = Rules::of_turn(
             &self.inner,
             &self.options,
@@ -136,7 +141,7 @@ impl Chat {
                 .parser(&rendered.prefix, &given.specs, &self.cancel.plugins)?;
         let stops = &self.options.stop;
         let mut turn = Turn::new(parser, stops, self.call_count, rules.thought.clone());
-        let steps = self.submit(rendered, rules)?;
+        let steps = self.submit(rendered, rules, room)?;
         let reason = self.follow(&steps, &mut turn)?;
         self.turn_count += 1;
         let rest = turn.finish(reason)?;
@@ -146,7 +151,22 @@ impl Chat {
         Ok((reason, turn.into_collected()))
     }
 
-    fn submit(&self, rendered: RenderedPrompt, rules: Rules) -> Result<Receiver<Result<Step>>> {
+    /// Tokens that may follow a prompt of so many.
+    fn room(&self, prompt_tokens: usize) -> Result<usize> {
+        let of_context = self.inner.bundle.config().context_tokens - prompt_tokens;
+        let written = self.usage.output_tokens;
+        let budget = self.budget.as_ref();
+        let of_budget = budget.map(|budget| budget.admit(prompt_tokens, written));
+        let of_budget = of_budget.transpose()?.unwrap_or(of_context);
+        Ok(of_context.min(of_budget).min(self.tokens_left()))
+    }
+
+    fn submit(
+        &self,
+        rendered: RenderedPrompt,
+        rules: Rules,
+        tokens_max: usize,
+    ) -> Result<Receiver<Result<Step>>> {
         let (steps, receiver) = mpsc::channel();
         let config = self.inner.bundle.config();
         let suppressed_ids = [
@@ -155,7 +175,6 @@ impl Chat {
             rules.banned_ids,
         ]
         .concat();
-        let room = config.context_tokens - rendered.prompt.ids.len();
         let processors = &self.inner.processors;
         self.inner.engine.submit(Job {
             prompt: rendered.prompt,
@@ -169,7 +188,7 @@ impl Chat {
             processor: processors.start(&self.cancel.plugins, &self.bypassed)?,
             constraint: rules.enforcer,
             stop_ids: self.stop_ids(),
-            tokens_max: self.tokens_left().min(room),
+            tokens_max,
             wants_logits: false,
             logprobs: self.options.logprobs,
             control: self.cancel.graphs.clone(),

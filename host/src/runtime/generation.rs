@@ -17,6 +17,7 @@ use crate::chat::{
     ChatOptions, Conversation, Event, FinishReason, Message, ToolCall, Usage, check_choices,
 };
 use crate::error::{Error, Result};
+use crate::plugin::TokenBudget;
 
 /// A running chat: an iterator, and a `futures` stream, of [`Event`]s. Dropping it stops the chat.
 #[derive(Debug)]
@@ -49,18 +50,19 @@ pub struct Reply {
 /// Events that may wait for a slow reader before the chat waits for it.
 const EVENTS_WAITING_MAX: usize = 256;
 
-/// Starts a chat whose request is within bounds. `cancel` stops it.
+/// Starts a chat whose request is within bounds. `cancel` stops it; a plugin's has a `budget`.
 pub(super) fn checked_start(
     inner: Arc<Inner>,
     conversation: Conversation,
     options: ChatOptions,
     cancel: Cancel,
+    budget: Option<TokenBudget>,
 ) -> Result<Generation> {
     prompt::check_size(&conversation, &inner.limits)?;
     options.sampling.unwrap_or_default().check()?;
     let vocab_size = inner.bundle.config().vocab_size;
     check_choices(&options.logit_bias, options.logprobs, vocab_size)?;
-    start(inner, conversation, options, cancel)
+    start(inner, conversation, options, cancel, budget)
 }
 
 fn start(
@@ -68,6 +70,7 @@ fn start(
     conversation: Conversation,
     options: ChatOptions,
     cancel: Cancel,
+    budget: Option<TokenBudget>,
 ) -> Result<Generation> {
     let (sink, events) = async_channel::bounded(EVENTS_WAITING_MAX);
     let messages = SharedMessages::default();
@@ -76,7 +79,7 @@ fn start(
         conversation,
         options,
         sink,
-        cancel.clone(),
+        (cancel.clone(), budget),
         messages.clone(),
     );
     thread::Builder::new()

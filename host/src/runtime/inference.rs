@@ -31,8 +31,14 @@ impl Inference for Shared {
             plugins: interrupt.clone(),
             ..Cancel::new()
         };
-        let reply =
-            generation::checked_start(inner, request.conversation, options, cancel)?.finish()?;
+        let reply = generation::checked_start(
+            inner,
+            request.conversation,
+            options,
+            cancel,
+            Some(request.budget),
+        )?
+        .finish()?;
         Ok(InferenceReply {
             text: reply.text,
             thought: reply.thought,

@@ -112,7 +112,7 @@ impl Runtime {
         options: ChatOptions,
     ) -> Result<Generation> {
         let inner = self.shared.of_new_chat()?;
-        generation::checked_start(inner, conversation.into(), options, Cancel::new())
+        generation::checked_start(inner, conversation.into(), options, Cancel::new(), None)
     }
 
     /// Generates from final ids or raw text, with no chat format around it. Waits for the end.

@@ -23,7 +23,7 @@ pub(super) use self::http::{Client, HttpRequest, HttpResponse, Patience, Turn, i
 #[cfg(feature = "http")]
 pub(super) use self::io::Io;
 pub(super) use self::key_value::KeyValue;
-pub(super) use self::meter::Meter;
+pub(super) use self::meter::{Meter, Open};
 use super::engine::Engines;
 use super::grants::{Grant, Grants};
 use super::subject;
@@ -37,7 +37,7 @@ pub(super) struct Capabilities {
     pub key_value: Arc<KeyValue>,
     /// Whether `key_value` was granted.
     pub keeps: bool,
-    pub meter: Meter,
+    pub meter: Arc<Meter>,
     /// None without the grant.
     #[cfg(feature = "http")]
     pub http: Option<Arc<Client>>,
@@ -64,7 +64,7 @@ impl Capabilities {
             folders: Folders::open(&grants.folders, limits.file_bytes_max).map_err(named)?,
             key_value,
             keeps: grants.has(Grant::KeyValue),
-            meter: Meter::new(grants.inference.clone()),
+            meter: Arc::new(Meter::new(grants.inference.clone())),
             #[cfg(feature = "http")]
             http: match grants.has(Grant::Http) {
                 true => {

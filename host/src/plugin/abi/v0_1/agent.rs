@@ -46,7 +46,7 @@ impl AgentAbi for AgentV01 {
                 .call_run(store, &messages)
                 .await
         })?;
-        let content = outcome.map_err(|error| convert::failure(sandbox, error))?;
+        let content = outcome.map_err(|error| store.data().failure(sandbox, error))?;
         let media = std::mem::take(&mut store.data_mut().media);
         convert::content_with(content, &media).map_err(|reason| sandbox.fault(reason))
     }

@@ -8,10 +8,12 @@ use wasmtime::component::{HasSelf, Linker};
 use super::tool_provider::lapidary::plugin::{
     clock, config, files, http, inference, key_value, log, secrets,
 };
-use super::wit;
+use super::{convert, wit};
+use crate::error::{Error, ErrorKind};
 use crate::plugin::capability::{Refusal, RefusalKind};
+use crate::plugin::inference::TOKENS_PER_MINUTE;
 use crate::plugin::log::Level;
-use crate::plugin::store::State;
+use crate::plugin::store::{Sandbox, State};
 use crate::plugin::tape::Bytes;
 
 /// The arguments of a function that takes none.
@@ -34,14 +36,45 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 type Answer<T> = wasmtime::Result<Result<T, wit::Error>>;
 
 impl State {
-    pub(super) fn answer<T>(&self, outcome: Result<T, Refusal>) -> Answer<T> {
+    pub(super) fn answer<T>(&mut self, outcome: Result<T, Refusal>) -> Answer<T> {
         Ok(outcome.map_err(|refusal| {
-            if refusal.kind == RefusalKind::Denied {
-                self.shared.counters.denied();
+            match refusal.kind {
+                RefusalKind::Denied => self.shared.counters.denied(),
+                RefusalKind::Limit => self.limit_told = Some(refusal.code.clone()),
+                RefusalKind::Invalid | RefusalKind::Cancelled | RefusalKind::Unavailable => {}
             }
             told(refusal)
         }))
     }
+
+    /// The guest's failure, as ours. Where it passes on a limit of which the host told it, that limit's.
+    pub(super) fn failure(&self, sandbox: &Sandbox, error: wit::Error) -> Error {
+        let is_passed_on = error.kind == wit::ErrorKind::LimitExceeded
+            && self.limit_told.as_deref() == Some(error.code.as_str());
+        let failure = convert::failure(sandbox, error);
+        match self
+            .limit_told
+            .as_deref()
+            .and_then(field)
+            .filter(|_| is_passed_on)
+        {
+            Some(field) => failure.of_kind(ErrorKind::Limit(field)),
+            None => failure,
+        }
+    }
+}
+
+/// What the operator raises where a capability refused with `code`.
+fn field(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "files.size" => "file_bytes_max",
+        "key-value.size" => "key_value_bytes_max",
+        "http.body" => "http_body_bytes_max",
+        "http.headers" => "http_headers_bytes_max",
+        "http.busy" => "http_requests_max",
+        "inference.tokens-per-minute" => TOKENS_PER_MINUTE,
+        _ => return None,
+    })
 }
 
 fn told(refusal: Refusal) -> wit::Error {

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use super::tool_provider::lapidary::plugin::inference::{self, GenerateRequest, Generated};
 use super::{convert, events, wit};
-use crate::chat::Thinking;
+use crate::chat::{Conversation, Thinking};
 use crate::error::{Error, ErrorKind};
 use crate::plugin::capability::{Refusal, RefusalKind};
-use crate::plugin::inference::{InferenceReply, InferenceRequest};
+use crate::plugin::inference::{
+    InferenceReply, InferenceRequest, TOKENS_PER_MINUTE, TokenBudget, count,
+};
 use crate::plugin::record;
 use crate::plugin::store::State;
 
@@ -41,19 +43,21 @@ impl inference::Host for State {
 
 /// What a plugin wants of the model.
 struct Wanted {
-    request: InferenceRequest,
+    model: Option<String>,
+    conversation: Conversation,
+    thinking: Thinking,
+    use_tools: bool,
     tokens_max: Option<u32>,
 }
 
 /// It as it stands in a recording.
 fn asked(wanted: &Wanted) -> Value {
-    let request = &wanted.request;
     json!({
-        "model": request.model,
-        "messages": record::messages(&request.conversation),
-        "thinking": record::thinking(request.thinking),
+        "model": wanted.model,
+        "messages": record::messages(&wanted.conversation),
+        "thinking": record::thinking(wanted.thinking),
         "max_tokens": wanted.tokens_max,
-        "use_tools": request.use_tools,
+        "use_tools": wanted.use_tools,
     })
 }
 
@@ -61,7 +65,7 @@ impl State {
     fn wanted(&self, from: GenerateRequest) -> Result<Wanted, Refusal> {
         let conversation = convert::conversation(from.messages, &self.media)
             .map_err(|reason| Refusal::new(RefusalKind::Invalid, "inference.messages", reason))?;
-        let request = InferenceRequest {
+        Ok(Wanted {
             model: from.model,
             conversation,
             thinking: match from.thinking {
@@ -69,22 +73,15 @@ impl State {
                 wit::Thinking::On => Thinking::On,
                 wit::Thinking::Budget(tokens) => Thinking::Budget(tokens as usize),
             },
-            tokens_max: 0,
             use_tools: from.use_tools,
-        };
-        Ok(Wanted {
-            request,
             tokens_max: from.max_tokens,
         })
     }
 
     fn ask(&self, wanted: Wanted) -> Result<InferenceReply, Refusal> {
         let meter = &self.shared.capabilities.meter;
-        let (model, depth) = (
-            wanted.request.model.as_deref(),
-            self.watch.interrupt.depth(),
-        );
-        let tokens_max = meter.admit(model, depth, wanted.tokens_max)?;
+        let (model, depth) = (wanted.model.as_deref(), self.watch.interrupt.depth());
+        let budget = TokenBudget::new(meter.open(model, depth, wanted.tokens_max)?);
         let Some(model) = self.shared.engines().model() else {
             let message = "the host runs no model";
             return Err(Refusal::new(
@@ -94,20 +91,18 @@ impl State {
             ));
         };
         let request = InferenceRequest {
-            tokens_max: tokens_max as usize,
-            ..wanted.request
+            model: wanted.model,
+            conversation: wanted.conversation,
+            thinking: wanted.thinking,
+            tokens_max: budget.tokens_max(),
+            budget: budget.clone(),
+            use_tools: wanted.use_tools,
         };
         let reply = model.generate(request, &self.watch.interrupt.deeper());
-        let reply = reply.map_err(|error| failed(&error))?;
-        let tokens = count(reply.prompt_tokens).saturating_add(count(reply.output_tokens));
-        meter.spend(tokens);
+        let tokens = budget.settle(reply.as_ref().ok());
         self.shared.counters.inference(tokens);
-        Ok(reply)
+        reply.map_err(|error| failed(&error))
     }
-}
-
-fn count(tokens: usize) -> u32 {
-    u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
 fn generated(reply: InferenceReply) -> Generated {
@@ -123,6 +118,7 @@ fn generated(reply: InferenceReply) -> Generated {
 fn failed(error: &Error) -> Refusal {
     let (kind, code) = match error.kind() {
         ErrorKind::Invalid | ErrorKind::Unsupported => (RefusalKind::Invalid, "inference.invalid"),
+        ErrorKind::Limit(TOKENS_PER_MINUTE) => (RefusalKind::Limit, "inference.tokens-per-minute"),
         ErrorKind::Limit(_) => (RefusalKind::Limit, "inference.limit"),
         ErrorKind::Cancelled => (RefusalKind::Cancelled, "inference.cancelled"),
         ErrorKind::Plugin | ErrorKind::Bundle | ErrorKind::Graph | ErrorKind::Io => {

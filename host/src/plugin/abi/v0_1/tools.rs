@@ -61,7 +61,7 @@ impl ToolsAbi for ToolsV01 {
         result(
             sandbox,
             call,
-            output.map_err(|error| convert::failure(sandbox, error))?,
+            output.map_err(|error| store.data().failure(sandbox, error))?,
         )
     }
 }
