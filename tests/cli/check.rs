@@ -36,7 +36,7 @@ fn hostile(name: &str) -> Vec<u8> {
 #[test]
 fn every_broken_component_is_told_why() {
     let calculator = lapidary_guests::TOOL_CALCULATOR;
-    let cases: [(&str, Vec<u8>, &str); 12] = [
+    let cases: [(&str, Vec<u8>, &str); 13] = [
         (
             "nothing.wasm",
             Vec::new(),
@@ -80,7 +80,13 @@ fn every_broken_component_is_told_why() {
         (
             "sockets.wasm",
             hostile("wants_sockets"),
-            "asks for wasi:sockets/tcp@0.2.0, which this host does not have",
+            "asks for wasi:sockets/tcp@0.2.0, which this host does not have; use \
+             wasi:http/outgoing-handler in its place",
+        ),
+        (
+            "requests.wasm",
+            component("wasi", "get"),
+            "asks for wasi:io/error@0.2.0, which is not granted; pass --grant http:HOST",
         ),
         (
             "clock.wasm",

@@ -226,6 +226,39 @@ fn calls_through_wasi_count() {
     assert_eq!(plugin.metrics().stopped, 1);
 }
 
+/// A plugin that waits for the clock alone.
+fn sleeper(name: &str) -> ToolPlugin {
+    let host = "http://localhost:1";
+    let grants = Grants::clock().with_host(host, Reach::Private);
+    ToolPlugin::load(name, &component("wasi", name), &grants, &ENGINES).expect("granted")
+}
+
+#[test]
+fn a_plugin_sleeps_within_its_time() {
+    assert_eq!(ask(&sleeper("naps"), ""), Ok("<end>".into()));
+    let plugin = sleeper("sleeps_forever");
+    let took = cancelled(&plugin, "");
+    assert!(took < Duration::from_millis(100), "{took:?}");
+    let error = ended(&plugin, "", &Interrupt::new());
+    assert!(
+        error.to_string().contains("expected an answer within"),
+        "{error}"
+    );
+}
+
+#[test]
+fn many_names_for_one_thing_are_no_way_to_hide() {
+    let start = Instant::now();
+    let error = ended(&sleeper("poll_bomb"), "", &Interrupt::new());
+    let took = start.elapsed();
+    // In wasmtime's words.
+    assert!(
+        error.to_string().contains("handle limit exceeded"),
+        "{error}"
+    );
+    assert!(took < Duration::from_millis(CALL_MS_MAX), "{took:?}");
+}
+
 #[test]
 fn requests_at_once_are_bounded_also_those_that_nobody_waits_for() {
     /// Takes every connection and answers none.
@@ -259,7 +292,9 @@ fn a_replay_needs_no_network() {
     let host = format!("localhost:{}", address.port());
     let plugin = granted_in(&engines, "get", &format!("http://{host}"), Reach::Private);
     assert_eq!(ask(&plugin, &host), Ok("hello".into()));
-    let line = lines.lock().expect("lines")[0].clone();
+    let lines = lines.lock().expect("lines");
+    let line = lines.iter().find(|line| line.get("call").is_some());
+    let line = line.expect("the call's line").clone();
     let asked = json!(["GET", format!("http://{host}/"), [], ""]);
     let [told] = line["host"].as_array().expect("questions").as_slice() else {
         panic!("expected one question: {line}");

@@ -1,0 +1,13 @@
+;; Sleeps 20 milliseconds and answers `<end>`, where the clock says that it did.
+(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))
+(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $sleep (param i64) (result i32)))
+(func $call (export "lapidary:plugin/tools@0.1.0#call")
+  (param i32 i32 i32 i32 i32 i32) (result i32)
+  (local $start i64)
+  (local.set $start (call $now))
+  (call $block (call $sleep (i64.const 20000000)))
+  (if (i64.lt_u (i64.sub (call $now) (local.get $start)) (i64.const 20000000)) (then (unreachable)))
+  (i32.store8 (i32.const 1024) (i32.const 0))
+  (i32.store (i32.const 1028) (i32.const 8))
+  (i32.store (i32.const 1032) (i32.const 5))
+  (call $tell))

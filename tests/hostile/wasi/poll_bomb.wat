@@ -1,0 +1,15 @@
+;; Polls one thing under two hundred thousand names, which never happens: each name costs the host something.
+(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $sleep (param i64) (result i32)))
+(import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))
+(func $call (export "lapidary:plugin/tools@0.1.0#call")
+  (param i32 i32 i32 i32 i32 i32) (result i32)
+  (local $pollable i32) (local $at i32)
+  (local.set $pollable (call $sleep (i64.const -1)))
+  (drop (memory.grow (i32.const 64)))
+  (local.set $at (i32.const 262144))
+  (loop $more
+    (i32.store (local.get $at) (local.get $pollable))
+    (local.set $at (i32.add (local.get $at) (i32.const 4)))
+    (br_if $more (i32.lt_u (local.get $at) (i32.const 1062144))))
+  (call $poll (i32.const 262144) (i32.const 200000) (i32.const 1200))
+  (unreachable))
