@@ -105,6 +105,24 @@ fn chat_prints_the_answer_and_nothing_else_on_standard_output() {
 }
 
 #[test]
+fn what_is_no_text_is_told_by_where_it_came_from() {
+    let output = with_input(&["chat"], b"Hi \xff");
+    refused(
+        &output,
+        2,
+        "standard input: expected text in UTF-8, found another byte at 3",
+    );
+}
+
+#[test]
+fn an_error_tells_each_cause_once() {
+    let output = run(&["plugin", "pull", "oci:/nope", "--out", "x.wasm"]);
+    refused(&output, 1, "/nope/index.json: cannot be read: ");
+    let told = text(&output.stderr);
+    assert_eq!(told.matches("(os error").count(), 1, "{told}");
+}
+
+#[test]
 fn chat_json_ends_with_usage() {
     let events = lines(&run(&[
         "chat",

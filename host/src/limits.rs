@@ -25,6 +25,11 @@ pub struct Limits {
     /// Seconds of one recording. Default 600; longer than 30 it is split at quiet points, which the audio
     /// encoder needs. Checked in `media`.
     pub audio_seconds_max: u32,
+    /// Frames of one video that are looked at. Default 256, half a gigabyte of them. Checked in `media`.
+    pub video_frames_max: usize,
+    /// Milliseconds of one run of `ffmpeg` or `ffprobe`, of which a movie takes up to four. Default 300,000. Checked in
+    /// `media`.
+    pub movie_ms_max: u64,
     /// Tokens of one prompt, soft tokens included; the model's own context also bounds it.
     /// Default 262,144. Checked in `runtime`.
     pub prompt_tokens_max: usize,
@@ -126,6 +131,8 @@ impl Default for Limits {
             media_bytes_max: 256 << 20,
             image_pixels_max: 64 << 20,
             audio_seconds_max: 600,
+            video_frames_max: 256,
+            movie_ms_max: 300_000,
             prompt_tokens_max: 262_144,
             prefill_tokens_max: 512,
             new_tokens_max: 4_096,

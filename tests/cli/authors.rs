@@ -474,6 +474,23 @@ fn mistakes_in_a_folder_are_named() {
         2,
         "is already there",
     );
+    refused(&run(&["test", path]), 1, "its lines are the plugin's cases");
+    refused(
+        &run(&["test", "nowhere.wasm"]),
+        2,
+        "is named with --component",
+    );
+    let whole = "name = \"x\"\nversion = \"1.0.0\"\nworld = \"tool\"\nlanguage = \"c\"";
+    fs::write(folder.join("plugin.toml"), whole).unwrap();
+    fs::write(folder.join("cases.jsonl"), "").unwrap();
+    for command in ["test", "pack"] {
+        let told = run(&[command, path]);
+        refused(
+            &told,
+            1,
+            "x.wasm: is not there; run `lapidary plugin build` first",
+        );
+    }
     fs::write(folder.join("cases.jsonl"), "[]").unwrap();
     refused(
         &run(&["test", path]),

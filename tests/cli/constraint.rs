@@ -98,3 +98,28 @@ fn what_cannot_be_enforced_is_refused() {
     let both = run(&["chat", "--regex", "a", "--choice", "b", "Hi"]);
     assert_eq!(both.status.code(), Some(2));
 }
+
+#[test]
+fn what_is_wrong_with_a_pattern_or_a_schema_is_said() {
+    for (pattern, fault) in [
+        ("(", "unclosed group"),
+        ("[a", "unclosed character class"),
+        ("a{5,2}", "invalid repetition count range"),
+        ("(?=a)b", "look-around"),
+        ("\\1", "backreferences are not supported"),
+    ] {
+        refused(&run(&["chat", "--regex", pattern, "Hi"]), 2, fault);
+    }
+    let schema = |name: &str, json: &str| run(&["chat", "--schema", &file(name, json), "Hi"]);
+    let pattern = r#"{"type": "object", "properties": {"a": {"type": "string", "pattern": "(["}},
+        "required": ["a"]}"#;
+    refused(
+        &schema("pattern.json", pattern),
+        2,
+        "\"([\": unclosed character class",
+    );
+    let endless = r##"{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}"##;
+    let words =
+        "response_format: expected a schema that a text can fit, found one that requires itself";
+    refused(&schema("endless.json", endless), 2, words);
+}

@@ -18,6 +18,10 @@ fn every_limit_is_known_to_the_tests() {
         media_bytes_max: _,
         image_pixels_max: _,
         audio_seconds_max: _,
+        // media.rs: a_video_of_more_frames_than_the_limit_is_refused
+        video_frames_max: _,
+        // media/ffmpeg.rs: a program that takes too long is stopped
+        movie_ms_max: _,
         prompt_tokens_max: _,
         // prefill.rs: a prompt in chunks gives the logits of one run
         prefill_tokens_max: _,

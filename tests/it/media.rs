@@ -2,9 +2,9 @@
 
 use std::io::Cursor;
 
-use lapidary::{ChatOptions, Content, Conversation, ErrorKind, Media, Message, Part, Role};
+use lapidary::{ChatOptions, Content, Conversation, ErrorKind, Limits, Media, Message, Part, Role};
 
-use crate::support::{RUNTIME, greedy, ids};
+use crate::support::{RUNTIME, bounded, greedy, ids};
 
 fn prompt_ids(media: Media) -> Vec<u32> {
     let conversation = Conversation::new().user_with([media], "What is it?");
@@ -155,6 +155,32 @@ fn a_video_gives_as_many_frames_as_were_asked_for() {
     assert_eq!(count(&prompt, video.begin), 2);
     let stamp = ids(" 00:03 ");
     assert!(prompt.windows(stamp.len()).any(|window| window == stamp));
+}
+
+#[test]
+fn a_video_of_more_frames_than_the_limit_is_refused() {
+    let limits = Limits {
+        video_frames_max: 2,
+        ..Limits::default()
+    };
+    let runtime = bounded(limits);
+    let frames = |count| {
+        let conversation =
+            Conversation::new().user_with([animation(6).with_frames(count)], "What?");
+        let chat = runtime.chat(conversation, greedy(1)).unwrap();
+        chat.finish()
+            .map_err(|error| (error.kind(), error.to_string()))
+    };
+    assert!(frames(2).is_ok());
+    let (kind, told) = frames(3).unwrap_err();
+    assert_eq!(kind, ErrorKind::Limit("video_frames_max"));
+    assert!(told.contains("3 asked for"), "{told}");
+    let (kind, told) = frames(0).unwrap_err();
+    assert_eq!(kind, ErrorKind::Invalid);
+    assert!(
+        told.contains("asked for at least 1 frame of it, found 0"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub enum ResponseFormat {
     /// Any text.
     #[default]
     Text,
-    /// A JSON text that fits this JSON Schema.
+    /// A JSON text that fits this JSON Schema. One that only an endless text fits is refused.
     JsonSchema(Value),
     /// A text that this regular expression matches as a whole.
     Regex(String),

@@ -8,7 +8,7 @@ use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Matcher, ParserFactory};
 
 use super::enforcer::Enforcer;
-use super::state::{State, Thought, first_line};
+use super::state::{State, Thought, reason};
 use super::thought::ThoughtGate;
 use super::vocabulary;
 use crate::error::{Error, Result};
@@ -103,7 +103,7 @@ impl Compiler {
     fn compile(&self, grammar: Grammar) -> Result<State> {
         let lark = TopLevelGrammar::from_lark(grammar.lark);
         let parser = self.factory.create_parser(lark).map_err(|error| {
-            let detail = format!("its grammar cannot be compiled: {}", first_line(&error));
+            let detail = format!("its grammar cannot be compiled: {}", reason(&error));
             Error::unsupported("constraint", detail)
         })?;
         let thought = grammar.thought.map(|gate| Thought::new(gate, &self.text));

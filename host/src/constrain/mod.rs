@@ -5,6 +5,7 @@
 //! that a mask is ready when the graph's logits are. What a grammar may cost is bounded by
 //! [`Limits`](crate::Limits).
 
+mod ending;
 mod enforcer;
 mod grammar;
 mod probe;
@@ -12,6 +13,7 @@ mod state;
 mod thought;
 mod vocabulary;
 
+pub(crate) use ending::check_ends;
 pub(crate) use enforcer::Enforcer;
 pub(crate) use grammar::{Grammar, Grammars};
 pub use probe::GrammarProbe;

@@ -158,7 +158,7 @@ fn complete() -> Error {
 /// Why there is no mask, or a token is not taken.
 fn refusal(token_count: usize, error: &impl Display) -> Error {
     let subject = format!("constraint, at new token {token_count}");
-    let reason = first_line(error);
+    let reason = reason(error);
     if reason == StopReason::NoExtensionBias.to_string() {
         let detail = "expected a token that goes on, found none in the vocabulary; the grammar cannot be met";
         return Error::invalid(subject, detail);
@@ -173,9 +173,17 @@ fn refusal(token_count: usize, error: &impl Display) -> Error {
 }
 
 /// What `llguidance` says, without the dump of its state behind it.
-pub(super) fn first_line(error: &impl Display) -> String {
+pub(super) fn reason(error: &impl Display) -> String {
     const CHARACTERS_MAX: usize = 300;
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().take(CHARACTERS_MAX).collect()
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    // Of a regular expression the first line announces a picture of it, and behind that stands what is wrong.
+    let pattern = lines.next().unwrap_or_default();
+    let reason = match lines.find_map(|line| line.strip_prefix("error: ")) {
+        Some(fault) if first.contains(pattern) => format!("{first} {fault}"),
+        Some(fault) => format!("{first} {pattern:?}: {fault}"),
+        None => first.to_owned(),
+    };
+    reason.chars().take(CHARACTERS_MAX).collect()
 }

@@ -3,8 +3,12 @@
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -15,6 +19,8 @@ pub(super) struct Input<'a> {
     pub(super) demuxer: &'static str,
     /// Names the movie in errors.
     pub(super) subject: &'a str,
+    /// Milliseconds of one run of a program.
+    pub(super) ms_max: u64,
 }
 
 impl Input<'_> {
@@ -30,15 +36,13 @@ impl Input<'_> {
             "-of",
             "default=noprint_wrappers=1",
         ]);
-        let output = command.arg("-i").arg(self.url()).output();
-        let output = output.map_err(|error| missing(self.subject, "ffprobe", error))?;
-        if !output.status.success() {
-            return Err(stopped(
-                self.subject,
-                String::from_utf8_lossy(&output.stderr).into(),
-            ));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into())
+        command.arg("-i").arg(self.url());
+        let mut running = self.run(command, "ffprobe")?;
+        let mut told = Vec::new();
+        let read = running.output.read_to_end(&mut told);
+        read.map_err(|error| running.blame(stopped(self.subject, error.to_string())))?;
+        running.finish()?;
+        Ok(String::from_utf8_lossy(&told).into())
     }
 
     /// Starts `ffmpeg` on it; `options` say what to write to its output.
@@ -52,18 +56,12 @@ impl Input<'_> {
             .arg("-i")
             .arg(self.url())
             .args(options);
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = child.map_err(|error| missing(self.subject, "ffmpeg", error))?;
-        let output = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let errors = child.stderr.take().expect("its errors are piped");
-        Ok(Running {
-            child,
-            output,
-            errors: Some(thread::spawn(move || read_errors(errors))),
-        })
+        self.run(command, "ffmpeg")
+    }
+
+    fn run(&self, command: Command, program: &str) -> Result<Running> {
+        let started = Running::start(command, self.subject, self.ms_max);
+        started.map_err(|error| missing(self.subject, program, error))
     }
 
     fn command(&self, program: &str) -> Command {
@@ -88,37 +86,99 @@ impl Input<'_> {
     }
 }
 
-/// `ffmpeg` at work; stopped when dropped.
+/// A program at work; stopped when it takes too long or is dropped.
 pub(super) struct Running {
-    child: Child,
+    child: Arc<Mutex<Child>>,
     pub(super) output: BufReader<ChildStdout>,
     errors: Option<JoinHandle<String>>,
+    subject: String,
+    ms_max: u64,
+    is_late: Arc<AtomicBool>,
+    // Nothing is ever sent: the watchman leaves when this end is gone.
+    _watched: mpsc::Sender<()>,
 }
 
 impl Running {
+    fn start(mut command: Command, subject: &str, ms_max: u64) -> io::Result<Self> {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let errors = child.stderr.take().expect("its errors are piped");
+        let child = Arc::new(Mutex::new(child));
+        let is_late = Arc::new(AtomicBool::new(false));
+        let (watched, ended) = mpsc::channel();
+        let (ward, late) = (Arc::clone(&child), Arc::clone(&is_late));
+        thread::spawn(move || {
+            if ended.recv_timeout(Duration::from_millis(ms_max)) == Err(RecvTimeoutError::Timeout) {
+                late.store(true, Ordering::SeqCst);
+                stop(&ward);
+            }
+        });
+        Ok(Self {
+            child,
+            output,
+            errors: Some(thread::spawn(move || read_errors(errors))),
+            subject: subject.to_owned(),
+            ms_max,
+            is_late,
+            _watched: watched,
+        })
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
-    /// `Invalid` when it ended in an error.
-    pub(super) fn finish(mut self, subject: &str) -> Result<()> {
+    /// `Invalid` when it ended in an error; `Limit("movie_ms_max")`.
+    pub(super) fn finish(mut self) -> Result<()> {
         let status = self
-            .child
-            .wait()
-            .map_err(|error| stopped(subject, error.to_string()))?;
+            .status()
+            .map_err(|error| stopped(&self.subject, error.to_string()));
+        let status = status.map_err(|error| self.blame(error))?;
         let errors = self.errors.take().and_then(|errors| errors.join().ok());
         if status.success() {
             return Ok(());
         }
-        Err(stopped(subject, errors.unwrap_or_default()))
+        Err(self.blame(stopped(&self.subject, errors.unwrap_or_default())))
+    }
+
+    /// `error`, unless it comes of a program that was stopped.
+    ///
+    /// What it was writing ends in the middle then.
+    pub(super) fn blame(&self, error: Error) -> Error {
+        if !self.is_late.load(Ordering::SeqCst) {
+            return error;
+        }
+        let max = format!("{} ms of ffmpeg", self.ms_max);
+        Error::limit("movie_ms_max", &self.subject, max, "a longer run")
+    }
+
+    /// Its output has ended, so that it ends soon; whoever watches must not wait for it.
+    fn status(&self) -> io::Result<ExitStatus> {
+        const LOOK: Duration = Duration::from_millis(2);
+        loop {
+            let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            drop(child);
+            thread::sleep(LOOK);
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only when it has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        stop(&self.child);
     }
+}
+
+fn stop(child: &Mutex<Child>) {
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    // Both fail only when it has already ended.
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// The first words of what `ffmpeg` complains of; the rest is read too, so that it does not block.
@@ -140,4 +200,37 @@ fn missing(subject: &str, program: &str, error: io::Error) -> Error {
 pub(super) fn stopped(subject: &str, complaint: String) -> Error {
     let detail = "expected a whole movie, found one that ffmpeg cannot read";
     Error::invalid(subject, detail).with_source(complaint.trim())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_program_that_takes_too_long_is_stopped() {
+        let start = Instant::now();
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let mut running = Running::start(command, "video 1", 50).expect("it is everywhere");
+        let mut told = String::new();
+        let read = running.output.read_to_string(&mut told);
+        assert_eq!(read.expect("the end of nothing"), 0);
+        let error = running.finish().expect_err("it was stopped");
+        assert_eq!(error.kind(), ErrorKind::Limit("movie_ms_max"), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_program_that_ends_in_time_is_left_alone() {
+        let mut command = Command::new("echo");
+        command.arg("width=64");
+        let mut running = Running::start(command, "video 1", 60_000).expect("it is everywhere");
+        let mut told = String::new();
+        running.output.read_to_string(&mut told).expect("text");
+        assert_eq!(told, "width=64\n");
+        running.finish().expect("it went well");
+    }
 }

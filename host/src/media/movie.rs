@@ -39,6 +39,7 @@ impl<'a> Movie<'a> {
             path: path.to_owned(),
             demuxer,
             subject,
+            ms_max: limits.movie_ms_max,
         };
         Ok(Some(Self {
             input,
@@ -65,6 +66,7 @@ impl<'a> Movie<'a> {
             path: path.clone(),
             demuxer,
             subject,
+            ms_max: limits.movie_ms_max,
         };
         let movie = Self {
             input,
@@ -78,7 +80,8 @@ impl<'a> Movie<'a> {
     /// Counts frames, which reads the whole file but decodes nothing.
     ///
     /// # Errors
-    /// `Io` without `ffprobe`; `Invalid` for damage and for no video track; `Limit("image_pixels_max")`.
+    /// `Io` without `ffprobe`; `Invalid` for damage and for no video track; `Limit("image_pixels_max")`,
+    /// `Limit("movie_ms_max")`.
     pub(super) fn clip(&self) -> Result<Clip> {
         let entries = "stream=width,height,avg_frame_rate,nb_read_packets";
         let told = self
@@ -102,7 +105,7 @@ impl<'a> Movie<'a> {
     /// Hands `wanted` frames to `each`: of the `total`, number `index * total / wanted`.
     ///
     /// # Errors
-    /// `Io` without `ffmpeg`; `Invalid` for damage; those of `each`.
+    /// `Io` without `ffmpeg`; `Invalid` for damage; `Limit("movie_ms_max")`; those of `each`.
     pub(super) fn pick(
         &self,
         wanted: usize,
@@ -122,16 +125,19 @@ impl<'a> Movie<'a> {
             "pipe:1",
         ];
         let mut running = self.input.start(&[&picked[..], &written].concat())?;
-        while let Some(picture) = ppm::read(&mut running.output, self.input.subject, self.limits)? {
-            each(picture)?;
+        loop {
+            let picture = ppm::read(&mut running.output, self.input.subject, self.limits);
+            match picture.map_err(|error| running.blame(error))? {
+                Some(picture) => each(picture)?,
+                None => return running.finish(),
+            }
         }
-        running.finish(self.input.subject)
     }
 
     /// The first sound track; none when there is none.
     ///
     /// # Errors
-    /// `Io` without `ffmpeg`; `Invalid` for damage; `Limit("audio_seconds_max")`.
+    /// `Io` without `ffmpeg`; `Invalid` for damage; `Limit("audio_seconds_max")`, `Limit("movie_ms_max")`.
     pub(super) fn sound(&self) -> Result<Option<Recording>> {
         let told = self
             .input
@@ -151,8 +157,9 @@ impl<'a> Movie<'a> {
             "pcm_f32le",
             "pipe:1",
         ])?;
-        let samples = self.read_samples(&mut running.output, rate_hz, channel_count)?;
-        running.finish(self.input.subject)?;
+        let samples = self.read_samples(&mut running.output, rate_hz, channel_count);
+        let samples = samples.map_err(|error| running.blame(error))?;
+        running.finish()?;
         check_levels(&samples, self.input.subject)?;
         Ok(Some(Recording {
             samples,

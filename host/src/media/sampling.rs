@@ -55,11 +55,13 @@ impl FrameSampling {
             }
             Self::Uniform { frame_count } => frame_count,
         };
-        if count == 0 || count > total {
-            let detail = format!(
-                "expected at least {} frames, found {total}; sample it by the second",
-                count.max(1)
-            );
+        if count == 0 {
+            let detail = "expected to be asked for at least 1 frame of it, found 0";
+            return Err(Error::invalid(subject, detail));
+        }
+        if count > total {
+            let detail =
+                format!("expected at least {count} frames, found {total}; sample it by the second");
             return Err(Error::invalid(subject, detail));
         }
         Ok((0..count).map(|index| index * total / count).collect())

@@ -90,8 +90,8 @@ pub(super) struct Clip {
 /// `ffmpeg` and `ffprobe` are installed.
 ///
 /// # Errors
-/// `Io` when `ffmpeg` is needed and missing; `Limit` for too many bytes or pixels; `Invalid` for
-/// anything that is no whole video, is too long for its sampling, or has too few frames for it.
+/// `Io` when `ffmpeg` is needed and missing; `Limit` for too many bytes, pixels or frames, and for too
+/// long a run of `ffmpeg`; `Invalid` for anything that is no whole video, is too long for its sampling, or has too few frames for it.
 pub fn video_features(
     source: VideoSource<'_>,
     options: &VideoOptions,
@@ -104,6 +104,7 @@ pub fn video_features(
         let indices = options
             .sampling
             .indices(clip.frame_count, frames_per_second, subject)?;
+        check_count(indices.len(), subject, limits)?;
         let mut frames = Vec::with_capacity(indices.len());
         opened.pick(clip, &indices, subject, limits, |picture| {
             let index = indices[frames.len()];
@@ -228,6 +229,15 @@ impl Opened<'_> {
             Self::Movie(movie) => movie.pick(indices.len(), clip.frame_count, each),
         }
     }
+}
+
+fn check_count(count: usize, subject: &str, limits: &Limits) -> Result<()> {
+    let max = limits.video_frames_max;
+    if count <= max {
+        return Ok(());
+    }
+    let (max, found) = (format!("{max} frames"), format!("{count} asked for"));
+    Err(Error::limit("video_frames_max", subject, max, found))
 }
 
 fn check_found(found: usize, wanted: usize, subject: &str) -> Result<()> {

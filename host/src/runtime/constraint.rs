@@ -2,7 +2,7 @@
 
 use super::Inner;
 use crate::chat::{ChatOptions, ResponseFormat, Thinking, ToolChoice, ToolSpec, Usage};
-use crate::constrain::{Enforcer, Grammar, ThoughtGate};
+use crate::constrain::{Enforcer, Grammar, ThoughtGate, check_ends};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plugin::{ConstrainRequest, Constrained, Interrupt, ThoughtMarks};
 use crate::text::{TokenPiece, Tokenizer};
@@ -22,7 +22,7 @@ impl Rules {
     /// `turn_count` and `usage` are those of the chat so far.
     ///
     /// # Errors
-    /// `Unsupported` when the format cannot say it, `Limit` for what the grammar may cost, and what the format
+    /// `Invalid` for a schema that only an endless text fits, `Unsupported` when the format cannot say it, `Limit` for what the grammar may cost, and what the format
     /// and the grammar's compiler say.
     pub fn of_turn(
         inner: &Inner,
@@ -40,6 +40,7 @@ impl Rules {
             response_format: &options.response_format,
             thinking: options.thinking,
         };
+        check_schemas(&request)?;
         match inner.format.constrain(&request, interrupt) {
             Ok(Some(said)) => Self::new(inner, options, said, usage),
             Ok(None) if asks_nothing(&request) => Ok(Self::default()),
@@ -74,6 +75,15 @@ impl Rules {
             banned_ids: control_ids(inner, said.banned)?,
         })
     }
+}
+
+/// Refuses schemas that would have the model write until its tokens end.
+fn check_schemas(request: &ConstrainRequest<'_>) -> Result<()> {
+    if let ResponseFormat::JsonSchema(schema) = request.response_format {
+        check_ends("response_format", schema)?;
+    }
+    let mut tools = request.tools.iter().filter(|_| request.strict);
+    tools.try_for_each(|tool| check_ends(&format!("tool {:?}", tool.name), &tool.parameters))
 }
 
 fn gate(

@@ -3,8 +3,9 @@
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args as ClapArgs;
-use lapidary::{ChatOptions, FinishReason, Runtime, RuntimeBuilder};
+use lapidary::{ChatOptions, Error, ErrorKind, FinishReason, Runtime, RuntimeBuilder};
 
 use crate::answer::{View, answer};
 use crate::constraint::ConstraintArgs;
@@ -120,7 +121,13 @@ pub fn exit_code(reason: FinishReason) -> ExitCode {
 
 /// All of standard input, as a prompt.
 pub fn standard_input() -> anyhow::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut bytes);
+    read.context("standard input: cannot be read")?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        let detail = format!("expected text in UTF-8, found another byte at {place}");
+        Error::new(ErrorKind::Invalid, "standard input", detail)
+    })?;
     Ok(text)
 }

@@ -29,19 +29,24 @@ pub fn start(quiet: bool) {
 
 /// A progress line.
 pub fn progress(line: &str) {
-    if !QUIET.load(Ordering::Relaxed) {
+    if !is_quiet() {
         error_line(line);
     }
 }
 
+/// Whether nothing but results and errors is printed.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 /// Whether somebody sees a line that is drawn again and again.
 pub fn is_watched() -> bool {
-    io::stderr().is_terminal() && !QUIET.load(Ordering::Relaxed)
+    io::stderr().is_terminal() && !is_quiet()
 }
 
 /// Part of a line on standard error, dim on a terminal.
 pub fn aside(text: &str) {
-    if QUIET.load(Ordering::Relaxed) {
+    if is_quiet() {
         return;
     }
     let (dim, plain) = if is_coloured() {
@@ -69,7 +74,8 @@ pub fn result(text: &str) -> io::Result<()> {
 pub fn kept(path: &Path, error: &anyhow::Error) {
     let path = path.display();
     error_line(&format!(
-        "lapidary: {path} changed, and the version before it stays: {error:#}"
+        "lapidary: {path} changed, and the version before it stays: {}",
+        with_causes(error)
     ));
 }
 
@@ -78,11 +84,22 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    error_line(&format!("lapidary: {error:#}"));
+    error_line(&format!("lapidary: {}", with_causes(error)));
     let code = error
         .downcast_ref::<Error>()
         .map_or(1, |error| error.kind().exit_code());
     ExitCode::from(code)
+}
+
+/// The error and its causes, but for those that it tells itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

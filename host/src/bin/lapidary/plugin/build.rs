@@ -70,7 +70,7 @@ fn rust(project: &Project, source: &Path, folder: &Path, out: &Path) -> anyhow::
     );
     let arguments = ["build", "--release", "--target", TARGET, "--target-dir"];
     let arguments = arguments.map(Into::into).into_iter();
-    tool::run(
+    tool::run_seen(
         &mut command,
         source,
         arguments.chain([target.clone().into_os_string()]),

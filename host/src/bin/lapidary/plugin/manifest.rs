@@ -93,6 +93,19 @@ impl Project {
         let file = format!("{}.wasm", self.manifest.name);
         self.folder.join("build").join(file)
     }
+
+    /// `component`, or else what `lapidary plugin build` made.
+    pub fn built(&self, component: Option<&Path>) -> anyhow::Result<PathBuf> {
+        if let Some(file) = component {
+            return Ok(file.to_owned());
+        }
+        let file = self.component();
+        if file.is_file() {
+            return Ok(file);
+        }
+        let detail = "is not there; run `lapidary plugin build` first";
+        Err(Error::new(ErrorKind::Io, file.display().to_string(), detail).into())
+    }
 }
 
 /// A name that is a crate's, a file's and part of a reference at once.

@@ -66,10 +66,7 @@ pub struct PullArgs {
 
 pub fn pack(args: &PackArgs) -> anyhow::Result<ExitCode> {
     let project = Project::open(&args.folder)?;
-    let component = args
-        .component
-        .clone()
-        .unwrap_or_else(|| project.component());
+    let component = project.built(args.component.as_deref())?;
     let manifest = &project.manifest;
     let artefact = Artefact::new(&manifest.name, &manifest.version, read(&component)?)?;
     let layout = args

@@ -1,15 +1,15 @@
 //! `lapidary plugin test`: the plugin's own cases, or the conformance corpus.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use lapidary::{Engines, ErrorKind, Grants, Inference, InferenceGrant, Limits, Plugin};
+use lapidary::{Engines, Error, ErrorKind, Grants, Inference, InferenceGrant, Limits, Plugin};
 
 use super::cases;
 use super::conform::{self, ConformArgs};
-use super::manifest::Project;
+use super::manifest::{Project, invalid};
 use super::script::Script;
 use crate::model::{code_cache, file_name, read};
 use crate::screen;
@@ -43,10 +43,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.conform.conformance {
         return conform::run(&args.conform, &args.folder);
     }
-    let cases = cases::read(&args.folder.join(cases::FILE))?;
+    let cases = cases::read(&cases_file(&args.folder)?)?;
     let component = match &args.component {
         Some(file) => file.clone(),
-        None => Project::open(&args.folder)?.component(),
+        None => Project::open(&args.folder)?.built(None)?,
     };
     let grants = args.grants.join(",").parse::<Grants>()?;
     // The model is the cases' own: nobody has to grant it.
@@ -71,6 +71,20 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(ErrorKind::Plugin.exit_code()),
     })
+}
+
+fn cases_file(folder: &Path) -> anyhow::Result<PathBuf> {
+    if !folder.is_dir() {
+        let detail =
+            "expected a plugin's folder, found none; a component is named with --component";
+        return Err(invalid(folder.display(), detail.to_owned()).into());
+    }
+    let file = folder.join(cases::FILE);
+    if !file.is_file() {
+        let detail = "is not there; its lines are the plugin's cases, as `lapidary plugin test --help` shows them";
+        return Err(Error::new(ErrorKind::Io, file.display().to_string(), detail).into());
+    }
+    Ok(file)
 }
 
 /// A whole Python takes so long that somebody would give up.
