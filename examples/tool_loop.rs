@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<()> {
             Event::ToolCall(call) => println!("calls:  {}({})", call.name, call.arguments),
             Event::ToolResult(result) => println!("gets:   {:?}", result.content),
             Event::Malformed { raw, message, .. } => println!("broke:  {message}: {raw}"),
-            Event::ToolCallDelta { .. } | Event::Logprob(_) => {}
+            Event::ToolCallDelta { .. } | Event::ToolResultDelta { .. } | Event::Logprob(_) => {}
             Event::Finished { reason, usage } => println!("{reason:?}: {usage:?}"),
         }
     }

@@ -15,6 +15,8 @@ const GUESTS: [&str; 5] = [
     "tool-clock",
     "tool-weather",
 ];
+/// Those of the preview world, in a build of their own: what they need would make the others larger.
+const PREVIEW: [&str; 1] = ["tool-stream"];
 /// What the components are made of, seen from the guests' folder.
 const SOURCES: [&str; 7] = [
     "lapidary-guest",
@@ -51,11 +53,17 @@ fn build() -> Result<(), Box<dyn Error>> {
         .parent()
         .ok_or("expected the bundle inside the guests' folder")?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    watch(guests);
+    let builds: &[&[&str]] = match env::var_os("CARGO_FEATURE_PREVIEW") {
+        Some(_) => &[&GUESTS, &PREVIEW],
+        None => &[&GUESTS],
+    };
+    watch(guests, &builds.concat());
     require_target()?;
     let target = target_folder(&out)?.join("guests");
-    compile(guests, &target)?;
-    for guest in GUESTS {
+    for packages in builds {
+        compile(guests, &target, packages)?;
+    }
+    for guest in builds.concat() {
         let file = format!("{}.wasm", guest.replace('-', "_"));
         fs::copy(
             target.join(TARGET).join("release").join(&file),
@@ -66,12 +74,12 @@ fn build() -> Result<(), Box<dyn Error>> {
 }
 
 /// Builds again when a source changes, and only then.
-fn watch(guests: &Path) {
+fn watch(guests: &Path, packages: &[&str]) {
     println!("cargo::rerun-if-changed=build.rs");
     for source in SOURCES.iter().chain(&["bundle/Cargo.toml"]) {
         println!("cargo::rerun-if-changed={}", guests.join(source).display());
     }
-    for guest in GUESTS {
+    for guest in packages {
         for part in ["src", "Cargo.toml"] {
             println!(
                 "cargo::rerun-if-changed={}",
@@ -117,12 +125,12 @@ fn has_target() -> bool {
 }
 
 /// Cargo reads `.cargo/config.toml` of the folder it runs in: the linker is named there.
-fn compile(guests: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
+fn compile(guests: &Path, target: &Path, packages: &[&str]) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(guests)
         .args(["build", "--release", "--locked", "--target", TARGET]);
-    for guest in GUESTS {
+    for guest in packages {
         cargo.args(["--package", guest]);
     }
     cargo.arg("--target-dir").arg(target);

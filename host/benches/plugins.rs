@@ -7,8 +7,11 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../tests/hostile/component.rs"]
 mod hostile;
+mod timing;
 
 use std::time::{Duration, Instant};
+
+use timing::{report, time};
 
 use lapidary::{
     Conversation, Engines, Format, Grants, Interrupt, Limits, RenderRequest, TokenPiece, ToolCall,
@@ -182,30 +185,4 @@ fn resident_bytes() -> Option<usize> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib << 10)
-}
-
-fn time(
-    name: &str,
-    rounds: usize,
-    mut work: impl FnMut() -> lapidary::Result<()>,
-) -> lapidary::Result<()> {
-    let mut times = Vec::with_capacity(rounds);
-    for _ in 0..rounds {
-        let started = Instant::now();
-        work()?;
-        times.push(started.elapsed());
-    }
-    report(name, &mut times);
-    Ok(())
-}
-
-fn report(name: &str, times: &mut [Duration]) {
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
-    println!(
-        "{name:<44} {:>9.2} us p50 {:>9.2} us p90 {:>9.2} us p99",
-        at(50),
-        at(90),
-        at(99)
-    );
 }

@@ -25,6 +25,8 @@ mod published;
 mod record;
 mod reload;
 mod sampling;
+#[cfg(feature = "preview")]
+mod streaming;
 mod support;
 mod tools;
 mod wasi;

@@ -18,7 +18,11 @@ pub const TOOL_CLOCK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tool_clo
 /// The weather of some cities, made up. World `tool-provider`, imports no function.
 pub const TOOL_WEATHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tool_weather.wasm"));
 
-/// Every plugin with its name.
+/// Pages fetched side by side. The preview world `streaming-tool-provider`, imports requests.
+#[cfg(feature = "preview")]
+pub const TOOL_STREAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tool_stream.wasm"));
+
+/// Every plugin of a stable world with its name.
 #[must_use]
 pub fn all() -> &'static [(&'static str, &'static [u8])] {
     &[

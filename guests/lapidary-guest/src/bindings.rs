@@ -92,3 +92,30 @@ pub mod successor {
         additional_derives: [PartialEq],
     });
 }
+
+/// The preview world of tools with streamed results. Its other imports are those of tools.
+#[cfg(feature = "preview")]
+pub mod streaming {
+    wit_bindgen::generate!({
+        world: "streaming-tool-provider",
+        path: "../../wit",
+        features: ["streaming"],
+        with: {
+            "lapidary:plugin/types@0.1.0": crate::bindings::tool::lapidary::plugin::types,
+            "lapidary:plugin/events@0.1.0": crate::bindings::tool::lapidary::plugin::events,
+            "lapidary:plugin/log@0.1.0": crate::bindings::tool::lapidary::plugin::log,
+            "lapidary:plugin/clock@0.1.0": crate::bindings::tool::lapidary::plugin::clock,
+            "lapidary:plugin/config@0.1.0": crate::bindings::tool::lapidary::plugin::config,
+            "lapidary:plugin/secrets@0.1.0": crate::bindings::tool::lapidary::plugin::secrets,
+            "lapidary:plugin/key-value@0.1.0": crate::bindings::tool::lapidary::plugin::key_value,
+            "lapidary:plugin/files@0.1.0": crate::bindings::tool::lapidary::plugin::files,
+            "lapidary:plugin/http@0.1.0": crate::bindings::tool::lapidary::plugin::http,
+            "lapidary:plugin/inference@0.1.0": crate::bindings::tool::lapidary::plugin::inference,
+        },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_streaming_tool_provider",
+        default_bindings_module: "lapidary_guest::bindings::streaming",
+        additional_derives: [PartialEq],
+    });
+}

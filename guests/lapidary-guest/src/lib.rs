@@ -45,6 +45,8 @@ mod handover;
 mod logits;
 #[cfg(feature = "schema")]
 mod schema;
+#[cfg(feature = "preview")]
+mod streaming;
 mod tool;
 
 pub use agent::Agent;
@@ -71,6 +73,8 @@ pub use bindings::tool::lapidary::plugin::types::{
 pub use bindings::tool::lapidary::plugin::{
     clock, config, files, http, inference, key_value, log, secrets,
 };
+#[cfg(feature = "preview")]
+pub use bindings::streaming::lapidary::plugin::concurrent_http;
 pub use format::{ChatFormat, Parser};
 #[doc(hidden)]
 pub use format::{Component, Live};
@@ -80,6 +84,11 @@ pub use logits::LogitsProcessor;
 pub use logits::{LiveProcessor, LogitsComponent};
 #[cfg(feature = "schema")]
 pub use schemars::{self, JsonSchema};
+#[cfg(feature = "preview")]
+pub use streaming::{Output, StreamingTool};
+#[cfg(feature = "preview")]
+#[doc(hidden)]
+pub use streaming::{PieceReader, streaming_definition, streaming_run};
 pub use tool::{Arguments, Failure, Tool, ToolResult};
 #[doc(hidden)]
 pub use tool::{definition, run, unknown};

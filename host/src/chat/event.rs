@@ -29,6 +29,15 @@ pub enum Event {
     },
     /// The model called a tool.
     ToolCall(ToolCall),
+    /// More of a tool's result, before it is whole. Only tools whose results are streams tell any.
+    ToolResultDelta {
+        /// The call's id.
+        id: String,
+        /// The tool's name.
+        name: String,
+        /// The next stretch.
+        text: String,
+    },
     /// The tool answered.
     ToolResult(ToolResult),
     /// The model broke its format; nothing of what it wrote is lost.

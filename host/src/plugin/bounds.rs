@@ -72,6 +72,10 @@ impl Allowance {
                  plugin_table_elements_max",
                 self.table_elements_max
             ),
+            Stop::Copied => format!(
+                "expected at most {} bytes to be handed over, found more; raise plugin_copy_bytes_max",
+                self.copy_bytes_max
+            ),
             Stop::HostCalls => format!(
                 "expected at most {} calls of the host, found one more; raise plugin_host_calls_max",
                 self.host_calls_max
@@ -87,6 +91,7 @@ pub(super) enum Stop {
     Late,
     Memory { wanted_bytes: usize },
     Table { wanted_elements: usize },
+    Copied,
     HostCalls,
 }
 
@@ -97,6 +102,7 @@ impl fmt::Display for Stop {
             Self::Late => "stopped at its deadline",
             Self::Memory { .. } => "stopped when it grew its memory",
             Self::Table { .. } => "stopped when it grew a table",
+            Self::Copied => "stopped when it handed over too much",
             Self::HostCalls => "stopped at its last call of the host",
         })
     }

@@ -17,7 +17,7 @@ use super::capability::{KeyValue, Refusal};
 use super::inference::Inference;
 use super::record::Recorder;
 use super::ticker::Ticker;
-use super::world::World;
+use super::world::{PREVIEW, World};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -256,5 +256,6 @@ fn tools_config(limits: &Limits) -> Config {
     let mut config = common_config(limits);
     let stack = limits.plugin_stack_bytes_max;
     config.async_stack_size(stack.saturating_add(HOST_STACK_BYTES));
+    config.concurrency_support(PREVIEW);
     config
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::info::PluginInfo;
 use super::policy::OnFailure;
-use super::world::Interface;
+use super::world::{Interface, PREVIEW};
 use crate::chat::Fallback;
 use crate::error::{Error, Result};
 use crate::limits::PluginLimits;
@@ -59,6 +59,7 @@ impl Grant {
     /// What opens the interface `import`: one of ours, or one of WASI that this host has.
     pub(super) fn opening(import: &str) -> Option<Self> {
         match Interface::ours(import) {
+            Some(ours) if PREVIEW && ours.name == "concurrent-http" => Some(Self::Http),
             Some(ours) => Self::ALL
                 .into_iter()
                 .find(|grant| grant.name() == ours.name),

@@ -312,7 +312,7 @@ impl Sandbox {
         self.shared.counters.snapshot()
     }
 
-    fn allowance(&self) -> &Allowance {
+    pub(super) fn allowance(&self) -> &Allowance {
         &self.shared.allowance
     }
 
@@ -352,10 +352,7 @@ impl Sandbox {
         let cause = error.root_cause().to_string();
         // Tested by the hostile suite, in case wasmtime changes its words.
         if cause.starts_with("too much data is being copied") {
-            let max = self.allowance().copy_bytes_max;
-            return format!(
-                "expected at most {max} bytes to be handed over, found more; raise plugin_copy_bytes_max"
-            );
+            return self.allowance().overrun(Stop::Copied);
         }
         if cause.starts_with("resource limit exceeded") {
             let max = self.allowance().parts_max;

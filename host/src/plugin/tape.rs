@@ -219,18 +219,6 @@ impl State {
         question.answered(&answer)?;
         Ok(answer)
     }
-
-    /// The same of a call that waits.
-    #[cfg(feature = "http")]
-    pub(super) fn taped_waiting<A: Serialize, T: Serialize + DeserializeOwned>(
-        &self,
-        import: &'static str,
-        asked: A,
-        answer: impl Future<Output = T>,
-    ) -> impl Future<Output = wasmtime::Result<T>> {
-        let (tape, shared) = (self.tape.clone(), Arc::clone(&self.shared));
-        async move { waiting(tape.as_ref(), &shared, import, asked, answer).await }
-    }
 }
 
 /// Bytes that are mostly text: in JSON a text, or base64 in an object.

@@ -122,11 +122,25 @@ impl ToolPlugin {
     /// `Unsupported` for a tool that this plugin does not have, `Invalid` and `Unsupported` as the plugin
     /// says, `Plugin` when it breaks, `Cancelled`.
     pub fn call(&self, call: &ToolCall, interrupt: &Interrupt) -> Result<ToolResult> {
+        self.call_streaming(call, interrupt, &mut |_| {})
+    }
+
+    /// The same; `progress` takes each stretch of the result that comes before it is whole. Only plugins of the
+    /// preview world `streaming-tool-provider` tell any.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn call_streaming(
+        &self,
+        call: &ToolCall,
+        interrupt: &Interrupt,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<ToolResult> {
         let sandbox = &self.inner.sandbox;
         self.check_name(call)?;
         let started = Instant::now();
         let outcome = sandbox.guarded(|| {
-            let ask = |sandbox: &Sandbox| self.inner.abi.call(sandbox, call, interrupt);
+            let ask = |sandbox: &Sandbox| self.inner.abi.call(sandbox, call, interrupt, progress);
             sandbox.recorded(|| record::call(call), ask, record::result)
         });
         log(&sandbox.subject(), call, started, &outcome);
@@ -161,7 +175,11 @@ impl ToolPlugin {
     /// Makes a recorded call again.
     pub(super) fn replay(&self, call: ToolCall, tape: &Tape) -> Result<Value> {
         let sandbox = self.inner.sandbox.on_tape(tape);
-        let ask = || self.inner.abi.call(&sandbox, &call, &Interrupt::new());
+        let ask = || {
+            self.inner
+                .abi
+                .call(&sandbox, &call, &Interrupt::new(), &mut |_| {})
+        };
         let done = self.check_name(&call).and_then(|()| ask());
         let outcome = done.as_ref().map(record::result);
         Ok(sandbox.line(record::call(&call), tape, outcome))

@@ -9,6 +9,10 @@ pub(super) const CONTRACT: Version = Version { major: 0, minor: 1 };
 const CONTRACT_TEXT: &str = "0.1.0";
 const PACKAGE: &str = "lapidary:plugin";
 const HANDOVER: &str = "handover";
+/// What makes a tool provider one whose results are streams.
+const STREAMING: &str = "streaming-tools";
+/// Whether this host takes those.
+pub(super) const PREVIEW: bool = cfg!(feature = "preview");
 
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +65,11 @@ impl World {
         keeps && ours.any(|found| found.name == HANDOVER && found.fits())
     }
 
+    fn fits(self, ours: &[Interface<'_>]) -> bool {
+        let streams = PREVIEW && self == Self::ToolProvider && has(ours, STREAMING);
+        streams || self.exports().iter().all(|wanted| has(ours, wanted))
+    }
+
     /// The world of the component called `name`, and the contract version it was built for.
     ///
     /// A version fits when it has our minor version: within one, releases only add.
@@ -70,7 +79,7 @@ impl World {
             .iter()
             .filter_map(|e| Interface::ours(e))
             .collect();
-        let fits = |world: &Self| world.exports().iter().all(|wanted| has(&ours, wanted));
+        let fits = |world: &Self| world.fits(&ours);
         let mut worlds = Self::ALL.into_iter().filter(fits);
         let Some(world) = worlds.next() else {
             return Err(refusal(name, shape, &ours));
@@ -102,6 +111,11 @@ fn refusal(name: &str, shape: &Shape, ours: &[Interface<'_>]) -> Error {
     let found = list(shape.exports.iter().map(String::as_str));
     let foreign = ours.iter().find(|interface| !interface.fits());
     let detail = match (foreign, nearest(ours)) {
+        _ if has(ours, STREAMING) => {
+            "is of the preview world streaming-tool-provider, which this host was built without; build lapidary \
+             with the feature preview"
+                .to_owned()
+        }
         (Some(foreign), _) => format!(
             "expected contract {PACKAGE}@{CONTRACT_TEXT}, found {}; it exports {found}; {}",
             foreign.version,
@@ -221,6 +235,17 @@ mod tests {
             error.to_string(),
             "plugin \"x\": expected contract lapidary:plugin@0.1.0, found 0.2.0; it exports \
              lapidary:plugin/tools@0.2.0; update lapidary, or build the plugin for 0.1.0"
+        );
+    }
+
+    #[cfg(not(feature = "preview"))]
+    #[test]
+    fn a_tool_of_the_preview_is_told_what_it_takes() {
+        let error = detect(&["lapidary:plugin/streaming-tools@0.1.0"]).expect_err("a preview");
+        assert!(
+            error
+                .to_string()
+                .ends_with("build lapidary with the feature preview")
         );
     }
 

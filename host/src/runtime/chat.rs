@@ -300,7 +300,10 @@ impl Chat {
             .filter_map(|(call, may)| may.then_some(*call))
             .collect();
         let tools = &self.inner.tools;
-        let ran = tools.call_all(&allowed, &self.inner.limits, &self.cancel.plugins)?;
+        let (limits, interrupt) = (&self.inner.limits, &self.cancel.plugins);
+        // Who reads no further finds out at the next event; a call is not broken off for it.
+        let progress = |call: &ToolCall, text: &str| drop(self.send(vec![delta(call, text)]));
+        let ran = tools.call_all(&allowed, limits, interrupt, &progress)?;
         let mut ran = ran.into_iter();
         let results = calls.iter().zip(may).filter_map(|(call, may)| match may {
             true => ran.next(),
@@ -320,5 +323,13 @@ impl Chat {
         events
             .into_iter()
             .try_for_each(|event| self.events.send_blocking(Ok(event)).map_err(gone))
+    }
+}
+
+fn delta(call: &ToolCall, text: &str) -> Event {
+    Event::ToolResultDelta {
+        id: call.id.clone(),
+        name: call.name.clone(),
+        text: text.to_owned(),
     }
 }

@@ -20,6 +20,7 @@ impl Collector {
             Event::Finished { reason, usage } => self.finished = Some((*reason, usage.clone())),
             Event::ToolCallDelta { .. }
             | Event::ToolResult(_)
+            | Event::ToolResultDelta { .. }
             | Event::Malformed { .. }
             | Event::Logprob(_) => {}
         }

@@ -7,6 +7,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::plugin::{Interrupt, ToolPlugin};
 
+/// Takes what comes of a result before it is whole.
+pub(super) type Progress<'a> = &'a (dyn Fn(&ToolCall, &str) + Sync);
+
 /// Every tool plugin, found by tool name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Toolbox {
@@ -69,7 +72,7 @@ impl Toolbox {
 
     /// Runs calls side by side; the results are in the calls' order.
     ///
-    /// A name that no plugin has, and a plugin that breaks, become results that the model sees.
+    /// `progress` takes what comes of results before they are whole. A name that no plugin has, and a plugin that breaks, become results that the model sees.
     ///
     /// # Errors
     /// `Limit` when a result is too large, `Cancelled`, `Io` when no thread can be had.
@@ -78,13 +81,14 @@ impl Toolbox {
         calls: &[&ToolCall],
         limits: &Limits,
         interrupt: &Interrupt,
+        progress: Progress<'_>,
     ) -> Result<Vec<ToolResult>> {
         if let [call] = calls {
-            return Ok(vec![self.call(call, limits, interrupt)?]);
+            return Ok(vec![self.call(call, limits, interrupt, progress)?]);
         }
         thread::scope(|scope| {
             let start = |call| {
-                let run = move || self.call(call, limits, interrupt);
+                let run = move || self.call(call, limits, interrupt, progress);
                 thread::Builder::new()
                     .name("lapidary-tool".into())
                     .spawn_scoped(scope, run)
@@ -101,12 +105,19 @@ impl Toolbox {
         })
     }
 
-    fn call(&self, call: &ToolCall, limits: &Limits, interrupt: &Interrupt) -> Result<ToolResult> {
+    fn call(
+        &self,
+        call: &ToolCall,
+        limits: &Limits,
+        interrupt: &Interrupt,
+        progress: Progress<'_>,
+    ) -> Result<ToolResult> {
         let owner = |plugin: &&ToolPlugin| plugin.specs().iter().any(|spec| spec.name == call.name);
         let Some(plugin) = self.plugins.iter().find(owner) else {
             return Ok(unknown(call, &self.specs));
         };
-        let result = match plugin.call(call, interrupt) {
+        let result = match plugin.call_streaming(call, interrupt, &mut |text| progress(call, text))
+        {
             Ok(result) => result,
             Err(error) if is_of_the_call(error.kind()) => failed(call, error.to_string()),
             Err(error) => return Err(error),

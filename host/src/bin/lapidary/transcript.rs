@@ -40,7 +40,7 @@ impl Transcript {
             Event::Malformed { raw, message, .. } => {
                 self.line(&format!("[malformed: {message}: {raw}]"))?
             }
-            Event::ToolCallDelta { .. } | Event::Logprob(_) => {}
+            Event::ToolCallDelta { .. } | Event::ToolResultDelta { .. } | Event::Logprob(_) => {}
             Event::Finished { reason, usage } => self.line(&usage_line(*reason, usage))?,
         }
         Ok(())

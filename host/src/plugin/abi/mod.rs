@@ -63,9 +63,15 @@ pub(super) trait ToolsAbi: Send + Sync {
     /// The tools on offer.
     fn definitions(&self, sandbox: &Sandbox) -> Result<Vec<ToolSpec>>;
 
-    /// One call, in a store of its own.
-    fn call(&self, sandbox: &Sandbox, call: &ToolCall, interrupt: &Interrupt)
-    -> Result<ToolResult>;
+    /// One call, in a store of its own. `progress` takes the stretches of the result that come before it is
+    /// whole.
+    fn call(
+        &self,
+        sandbox: &Sandbox,
+        call: &ToolCall,
+        interrupt: &Interrupt,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<ToolResult>;
 }
 
 /// The `agent` world.
@@ -103,6 +109,10 @@ pub(super) fn format(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn
 
 /// The tools in `component`, whose contract version was found to fit and whose imports were granted.
 pub(super) fn tools(sandbox: &Sandbox, component: &Component) -> Result<Arc<dyn ToolsAbi>> {
+    #[cfg(feature = "preview")]
+    if v0_1::StreamingV01::is_of(component) {
+        return Ok(Arc::new(v0_1::StreamingV01::link(sandbox, component)?));
+    }
     Ok(Arc::new(v0_1::ToolsV01::link(sandbox, component)?))
 }
 

@@ -4,6 +4,9 @@ use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 
 use crate::error::{Error, Result};
 
+/// Requests under way at once, of all plugins; further ones wait for their turn.
+const REQUESTS_MAX: usize = 64;
+
 /// Those of one pair of engines.
 pub(in crate::plugin) struct Io {
     // Taken when it ends.
@@ -15,6 +18,7 @@ impl Io {
     pub(in crate::plugin) fn start() -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
+            .max_blocking_threads(REQUESTS_MAX)
             .thread_name("lapidary-network")
             .enable_all()
             .build()

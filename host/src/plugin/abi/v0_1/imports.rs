@@ -1,6 +1,8 @@
 //! What the host offers to tools and agents. Whether a plugin may import it was checked before it was
 //! compiled.
 
+#[cfg(feature = "http")]
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime::component::{HasSelf, Linker};
@@ -10,10 +12,14 @@ use super::tool_provider::lapidary::plugin::{
 };
 use super::{convert, wit};
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "http")]
+use crate::plugin::capability::{HttpRequest, HttpResponse, Patience};
 use crate::plugin::capability::{Refusal, RefusalKind};
 use crate::plugin::inference::TOKENS_PER_MINUTE;
 use crate::plugin::log::Level;
 use crate::plugin::store::{Sandbox, State};
+#[cfg(feature = "http")]
+use crate::plugin::tape;
 use crate::plugin::tape::Bytes;
 
 /// The arguments of a function that takes none.
@@ -219,7 +225,22 @@ impl files::Host for State {
 #[cfg(feature = "http")]
 impl http::Host for State {
     async fn send(&mut self, request: http::Request) -> Answer<http::Response> {
-        use crate::plugin::capability::{HttpRequest, HttpResponse, Patience};
+        let outcome = self.sending(request)?.await?;
+        self.answer(outcome)
+    }
+}
+
+/// What became of a request.
+#[cfg(feature = "http")]
+type Sent = wasmtime::Result<Result<http::Response, Refusal>>;
+
+#[cfg(feature = "http")]
+impl State {
+    /// A request under way, which needs the store no more.
+    pub(super) fn sending(
+        &mut self,
+        request: http::Request,
+    ) -> wasmtime::Result<impl Future<Output = Sent> + use<>> {
         self.called()?;
         let request = HttpRequest {
             method: request.method,
@@ -228,21 +249,22 @@ impl http::Host for State {
             body: request.body.unwrap_or_default(),
         };
         let asked = request.asked();
-        let Some(client) = self.shared.capabilities.http.clone() else {
-            return self.answer(Err(not_granted()));
-        };
+        let (tape, shared) = (self.tape.clone(), Arc::clone(&self.shared));
         let patience = Patience::until(self.watch.deadline());
-        let sent = async {
-            let turn = client.turn()?;
-            let sent = client.send(request, patience, turn).await;
-            sent.map(HttpResponse::written)
-        };
-        let outcome = self.taped_waiting("http.send", asked, sent).await?;
-        self.answer(outcome.map(|(status, headers, body)| http::Response {
-            status,
-            headers,
-            body: body.0,
-        }))
+        Ok(async move {
+            let sent = async {
+                let client = shared.capabilities.http.clone().ok_or_else(not_granted)?;
+                let turn = client.turn()?;
+                let sent = client.send(request, patience, turn).await;
+                sent.map(HttpResponse::written)
+            };
+            let outcome = tape::waiting(tape.as_ref(), &shared, "http.send", asked, sent).await?;
+            Ok(outcome.map(|(status, headers, body)| http::Response {
+                status,
+                headers,
+                body: body.0,
+            }))
+        })
     }
 }
 

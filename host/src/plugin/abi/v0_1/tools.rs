@@ -4,7 +4,7 @@ use wasmtime::component::{Component, Linker};
 
 use super::tool_provider::ToolProviderPre;
 use super::tool_provider::exports::lapidary::plugin::tools::ToolOutput;
-use super::{convert, imports};
+use super::{convert, imports, wit};
 use crate::chat::{ToolCall, ToolResult, ToolSpec};
 use crate::error::{Error, Result};
 use crate::plugin::Check;
@@ -36,13 +36,7 @@ impl ToolsAbi for ToolsV01 {
             let guest = self.guest.instantiate_async(&mut *store).await?;
             guest.lapidary_plugin_tools().call_definitions(store).await
         })?;
-        let specs = definitions
-            .into_iter()
-            .map(convert::spec)
-            .collect::<Check<Vec<_>>>();
-        specs
-            .and_then(unique)
-            .map_err(|reason| sandbox.fault(reason))
+        specs(sandbox, definitions)
     }
 
     fn call(
@@ -50,6 +44,7 @@ impl ToolsAbi for ToolsV01 {
         sandbox: &Sandbox,
         call: &ToolCall,
         interrupt: &Interrupt,
+        _: &mut dyn FnMut(&str),
     ) -> Result<ToolResult> {
         let asked =
             convert::tool_call(call).map_err(|reason| Error::invalid("tool call", reason))?;
@@ -75,6 +70,20 @@ fn result(sandbox: &Sandbox, call: &ToolCall, output: ToolOutput) -> Result<Tool
         content,
         is_error: output.is_error,
     })
+}
+
+/// What a plugin says it offers.
+pub(super) fn specs(
+    sandbox: &Sandbox,
+    definitions: Vec<wit::ToolDefinition>,
+) -> Result<Vec<ToolSpec>> {
+    let specs = definitions
+        .into_iter()
+        .map(convert::spec)
+        .collect::<Check<Vec<_>>>();
+    specs
+        .and_then(unique)
+        .map_err(|reason| sandbox.fault(reason))
 }
 
 fn unique(specs: Vec<ToolSpec>) -> Check<Vec<ToolSpec>> {
