@@ -108,7 +108,7 @@ fn serve() -> u16 {
 
 fn page(mut stream: TcpStream) {
     let mut request = [0; 1_024];
-    stream.read(&mut request).expect("a request");
+    assert!(stream.read(&mut request).expect("a request") > 0);
     thread::sleep(PAGE_TIME);
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
     stream.write_all(answer).expect("it listens");

@@ -54,7 +54,7 @@ fn pieces(plugin: &ToolPlugin, call: &ToolCall) -> (Vec<String>, Result<ToolResu
 
 fn page(mut stream: TcpStream, before_answer: impl FnOnce()) {
     let mut request = [0; 1_024];
-    stream.read(&mut request).expect("a request");
+    assert!(stream.read(&mut request).expect("a request") > 0);
     before_answer();
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
     stream.write_all(answer).expect("it listens");
@@ -106,7 +106,10 @@ fn pages_are_waited_for_side_by_side() {
         let barrier = Arc::new(Barrier::new(PAGES));
         for stream in listener.incoming() {
             let (stream, barrier) = (stream.expect("a connection"), Arc::clone(&barrier));
-            thread::spawn(move || page(stream, || drop(barrier.wait())));
+            let wait_for_all = move || {
+                barrier.wait();
+            };
+            thread::spawn(move || page(stream, wait_for_all));
         }
     });
     let plugin = load(port, &engines(Limits::default()));
