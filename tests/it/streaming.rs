@@ -223,7 +223,7 @@ fn a_replay_asks_nobody() {
     let asked = call("fetch_pages", json!({"urls": urls(port, 1)}));
     let (_, result) = pieces(&load(port, &engines), &asked);
     assert!(text(&result.expect("a result")).ends_with(": 5 bytes\n"));
-    let line: Value = lines.lock().expect("lines")[0].clone();
+    let line: Value = lines.lock().expect("lines").last().expect("a line").clone();
     assert_eq!(line["host"][0]["import"], "http.send");
     let grants = Grants::none().with("http".parse().expect("a grant"));
     let other = self::engines(Limits::default());
