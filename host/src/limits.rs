@@ -107,8 +107,8 @@ pub struct Limits {
     /// Bytes of all headers of a plugin's request through `wasi:http`, of the parts of its address, and of the headers
     /// that any request gets back: of each at most this many. Default 16 KiB. Checked in `plugin`.
     pub http_headers_bytes_max: usize,
-    /// Requests of one plugin that may be under way at once, together with the answers that it holds through
-    /// `wasi:http`. Default 32. Checked in `plugin`.
+    /// Requests of one plugin that may be under way at once; further ones wait. Of answers through `wasi:http` it may
+    /// hold as much as this many whole bodies. Default 32. Checked in `plugin`.
     pub http_requests_max: usize,
     /// Milliseconds of a plugin's request, from the name's resolution to the last byte. Default 10,000. Checked in
     /// `plugin`.

@@ -260,7 +260,7 @@ fn many_names_for_one_thing_are_no_way_to_hide() {
 }
 
 #[test]
-fn requests_at_once_are_bounded_also_those_that_nobody_waits_for() {
+fn requests_at_once_wait_for_their_turn() {
     /// Takes every connection and answers none.
     fn silent() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -274,11 +274,30 @@ fn requests_at_once_are_bounded_also_those_that_nobody_waits_for() {
         address
     }
     let (plugin, host) = asker("request_bomb", silent());
-    assert_eq!(ask(&plugin, &host), refusal(LIMIT_REACHED));
-    // Those of the first call are still under way.
-    assert_eq!(ask(&plugin, &host), refusal(LIMIT_REACHED));
+    let late = format!("expected an answer within {CALL_MS_MAX} ms");
+    for _ in 0..2 {
+        let error = ended(&plugin, &host, &Interrupt::new());
+        assert!(error.to_string().contains(&late), "{error}");
+    }
     let (other, host) = asker("get", serve(hello));
     assert_eq!(ask(&other, &host), Ok("hello".into()));
+}
+
+#[test]
+fn answers_that_nobody_reads_are_bounded() {
+    fn whole(stream: &mut TcpStream) {
+        let body = "x".repeat(20_000);
+        send(
+            stream,
+            &format!("HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n{body}"),
+        );
+    }
+    let (plugin, host) = asker("hoards", serve(whole));
+    assert_eq!(ask(&plugin, &host), refusal(LIMIT_REACHED));
+    let calls = plugin.metrics().host_calls;
+    // What the first call held is gone with it: the second one gets as far.
+    assert_eq!(ask(&plugin, &host), refusal(LIMIT_REACHED));
+    assert_eq!(plugin.metrics().host_calls, 2 * calls);
 }
 
 #[test]

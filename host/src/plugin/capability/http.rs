@@ -26,6 +26,7 @@ pub(in crate::plugin) struct Client {
     headers_bytes_max: usize,
     requests_max: usize,
     turns: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     time_max: Duration,
     network: Handle,
 }
@@ -72,11 +73,18 @@ impl Patience {
     }
 }
 
-/// One of the requests that a plugin may have under way. It is given back with the last clone.
-#[derive(Clone)]
+/// One of the requests that a plugin may have under way.
 pub(in crate::plugin) struct Turn {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
 }
+
+/// Room for an answer that its plugin has not taken yet.
+pub(in crate::plugin) struct Held {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// In what room for answers is counted: even an empty one costs the host something.
+const HELD_BYTES: usize = 1 << 10;
 
 /// What came back.
 pub(in crate::plugin) struct HttpResponse {
@@ -112,20 +120,36 @@ impl Client {
             body_bytes_max: limits.http_body_bytes_max,
             headers_bytes_max: limits.http_headers_bytes_max,
             requests_max: limits.http_requests_max,
-            turns: Arc::new(Semaphore::new(
-                limits.http_requests_max.min(Semaphore::MAX_PERMITS),
-            )),
             time_max: Duration::from_millis(limits.http_ms_max),
+            turns: semaphore(limits.http_requests_max),
+            room: semaphore(
+                parts(limits.http_body_bytes_max).saturating_mul(limits.http_requests_max),
+            ),
             network,
         })
     }
 
-    /// What a request needs to begin. Requests that nobody waits for any more keep theirs until they end.
-    pub(in crate::plugin) fn turn(&self) -> Result<Turn, Refusal> {
-        let permit = Arc::clone(&self.turns).try_acquire_owned();
-        let busy = |_| Refusal::limit("http.busy", "http_requests_max", self.requests_max);
-        let permit = Arc::new(permit.map_err(busy)?);
+    /// Waits until a request may begin. Requests that nobody waits for any more keep their turn until they end.
+    pub(in crate::plugin) async fn turn(&self) -> Result<Turn, Refusal> {
+        let permit = Arc::clone(&self.turns).acquire_owned().await;
+        let gone = |_| Refusal::new(RefusalKind::Unavailable, "http.failed", "the host ends");
+        let permit = permit.map_err(gone)?;
         Ok(Turn { _permit: permit })
+    }
+
+    /// Room for an answer's body, as long as its plugin may come back for it.
+    pub(in crate::plugin) fn hold(&self, body_bytes: usize) -> Result<Held, Refusal> {
+        let parts = u32::try_from(parts(body_bytes)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.room).try_acquire_many_owned(parts);
+        let full = |_| {
+            let message = format!(
+                "expected answers of at most {} whole bodies to be held, found more (http_requests_max)",
+                self.requests_max
+            );
+            Refusal::new(RefusalKind::Limit, "http.held", message)
+        };
+        let permit = permit.map_err(full)?;
+        Ok(Held { _permit: permit })
     }
 
     pub(in crate::plugin) fn body_bytes_max(&self) -> usize {
@@ -239,6 +263,14 @@ impl Client {
             body,
         })
     }
+}
+
+fn semaphore(permits: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
+}
+
+fn parts(bytes: usize) -> usize {
+    bytes / HELD_BYTES + 1
 }
 
 /// Those that decide where a request goes and where it ends are the host's.

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::files::Folders;
 #[cfg(feature = "http")]
-pub(super) use self::http::{Client, HttpRequest, HttpResponse, Patience, Turn, is_hosts_header};
+pub(super) use self::http::{Client, Held, HttpRequest, HttpResponse, Patience, is_hosts_header};
 #[cfg(feature = "http")]
 pub(super) use self::io::Io;
 pub(super) use self::key_value::KeyValue;

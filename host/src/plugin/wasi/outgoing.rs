@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{
 
 use super::pieces::Pieces;
 use crate::plugin::capability::{
-    Client, HttpRequest, HttpResponse, Patience, Refusal, RefusalKind, Turn, is_hosts_header,
+    HttpRequest, HttpResponse, Patience, Refusal, RefusalKind, is_hosts_header,
 };
 use crate::plugin::fiber::Watch;
 use crate::plugin::log::printable;
@@ -45,7 +45,11 @@ impl Outgoing {
         request: Request<WasiBody>,
         options: RequestOptions,
     ) -> Result<Response<WasiBody>> {
-        let (client, turn) = self.client()?;
+        let client = self.shared.capabilities.http.clone();
+        // Nobody gets here without it: who imports this was granted it.
+        let client = client.ok_or(Error::HttpRequestDenied)?;
+        let refused = |refusal| self.refused(refusal);
+        let turn = client.turn().await.map_err(refused)?;
         let (parts, body) = request.into_parts();
         let request = plain(parts, collect(body, client.body_bytes_max()).await?)?;
         let patience = Patience {
@@ -54,22 +58,15 @@ impl Outgoing {
             answer: options.first_byte_timeout,
         };
         let asked = request.asked();
-        let sent = client.send(request, patience, turn.clone());
+        let sent = Arc::clone(&client).send(request, patience, turn);
         let sent = async { sent.await.map(HttpResponse::written) };
         let answer =
             tape::waiting(self.tape.as_ref(), &self.shared, "http.send", asked, sent).await;
         let answer = answer.map_err(|error| internal(error.to_string()))?;
-        let (status, headers, body) = answer.map_err(|refusal| self.refused(refusal))?;
-        let body = Pieces::new(body.0, turn).map_err(|never| match never {});
+        let (status, headers, body) = answer.map_err(refused)?;
+        let held = client.hold(body.0.len()).map_err(refused)?;
+        let body = Pieces::new(body.0, held).map_err(|never| match never {});
         response(status, headers, body.boxed_unsync())
-    }
-
-    fn client(&self) -> Result<(Arc<Client>, Turn)> {
-        let client = self.shared.capabilities.http.clone();
-        // Nobody gets here without it: who imports this was granted it.
-        let client = client.ok_or(Error::HttpRequestDenied)?;
-        let turn = client.turn().map_err(|refusal| self.refused(refusal))?;
-        Ok((client, turn))
     }
 
     /// Tells the operator in words, and the guest as far as WASI has a code for it.
@@ -87,7 +84,7 @@ impl Outgoing {
             "http.host" => Error::HttpRequestDenied,
             "http.address" => Error::DestinationIpProhibited,
             "http.late" => Error::ConnectionReadTimeout,
-            "http.busy" => Error::ConnectionLimitReached,
+            "http.held" => Error::ConnectionLimitReached,
             "http.body" => Error::HttpResponseBodySize(None),
             "http.headers" => Error::HttpResponseHeaderSectionSize(None),
             _ => internal(message),

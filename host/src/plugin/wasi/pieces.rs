@@ -7,24 +7,24 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 
-use crate::plugin::capability::Turn;
+use crate::plugin::capability::Held;
 
 /// Bytes of one piece. Each is a copy: a guest that keeps one of them does not keep the whole body.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// A body that is here as a whole. It counts as a request under way until it is gone.
+/// A body that is here as a whole, and the room that it takes until it is gone.
 pub(super) struct Pieces {
     body: Vec<u8>,
     told_bytes: usize,
-    _turn: Turn,
+    _held: Held,
 }
 
 impl Pieces {
-    pub(super) fn new(body: Vec<u8>, turn: Turn) -> Self {
+    pub(super) fn new(body: Vec<u8>, held: Held) -> Self {
         Self {
             body,
             told_bytes: 0,
-            _turn: turn,
+            _held: held,
         }
     }
 }

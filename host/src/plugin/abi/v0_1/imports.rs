@@ -77,7 +77,6 @@ fn field(code: &str) -> Option<&'static str> {
         "key-value.size" => "key_value_bytes_max",
         "http.body" => "http_body_bytes_max",
         "http.headers" => "http_headers_bytes_max",
-        "http.busy" => "http_requests_max",
         "inference.tokens-per-minute" => TOKENS_PER_MINUTE,
         _ => return None,
     })
@@ -254,7 +253,7 @@ impl State {
         Ok(async move {
             let sent = async {
                 let client = shared.capabilities.http.clone().ok_or_else(not_granted)?;
-                let turn = client.turn()?;
+                let turn = client.turn().await?;
                 let sent = client.send(request, patience, turn).await;
                 sent.map(HttpResponse::written)
             };
