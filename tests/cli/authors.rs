@@ -127,10 +127,10 @@ fn what_new_makes_in_javascript_works() {
     for world in ["tool", "format", "agent"] {
         build_and_test(&start("js", world), "npm install --global componentize-qjs");
     }
-    refused(
-        &run(&["new", "x", "--lang", "js", "--world", "logits"]),
-        2,
-        "expected rust, python or c, found js",
+    // As with Python: compiling a whole JavaScript engine takes the host a minute.
+    build(
+        &start("js", "logits"),
+        "npm install --global @bytecodealliance/componentize-js",
     );
 }
 

@@ -281,7 +281,13 @@ fn an_address_where_no_server_is_says_what_is_there() {
         ),
     ] {
         let address = answering(answer);
-        refused(&run(&["chat", "--mcp", &address, "Hi"]), 1, words);
+        let output = run(&["chat", "--mcp", &address, "Hi"]);
+        refused(&output, 1, words);
+        let told = text(&output.stderr);
+        assert!(
+            told.starts_with("lapidary: --mcp") && !told.contains("::"),
+            "{told}"
+        );
     }
 }
 

@@ -230,3 +230,27 @@ fn a_session_that_its_plugin_refuses_and_a_parser_that_nobody_ends_are_recorded(
         assert_eq!(again, *line);
     }
 }
+
+#[test]
+fn a_version_takes_over_again_from_what_the_recording_says_was_kept() {
+    let engines = engines();
+    let lines = record(&engines);
+    let grants = Grants::none().with_key_value(None);
+    let old = ToolPlugin::load("notes", &component("grants", "recall"), &grants, &engines);
+    let old = old.expect("granted");
+    let bytes = component("successor", "adopts");
+    old.successor(&bytes, &grants).expect("it takes over");
+    let lines = lines.lock().expect("lines");
+    let adopt = lines.iter().find(|line| line.get("adopt").is_some());
+    let adopt = adopt.expect("a line of it");
+    assert_eq!(adopt["adopt"], old.info().digest);
+    assert_eq!(adopt["host"][0]["import"], "key-value.set");
+    let again = |bytes: &[u8]| {
+        let plugin = Plugin::load("notes", bytes, &grants, &self::engines()).expect("granted");
+        plugin.replay(adopt).expect("a line")
+    };
+    assert_eq!(again(&bytes), *adopt);
+    let none = again(&component("grants", "recall"));
+    let told = none["outcome"]["error"]["message"].as_str();
+    assert!(told.expect("an error").contains("handover"), "{none}");
+}

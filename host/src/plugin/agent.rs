@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use wasmtime::component::Component;
 
 use super::abi::{self, AgentAbi};
 use super::engine::Engines;
@@ -29,6 +30,7 @@ pub struct AgentPlugin {
 struct Inner {
     abi: Arc<dyn AgentAbi>,
     sandbox: Sandbox,
+    component: Component,
     info: PluginInfo,
 }
 
@@ -83,6 +85,7 @@ impl AgentPlugin {
         let inner = Inner {
             abi: abi::agent(&sandbox, &component)?,
             sandbox,
+            component,
             info: candidate.info,
         };
         Ok(Self {
@@ -126,6 +129,12 @@ impl AgentPlugin {
         };
         sandbox.bypassed(&error);
         Ok(answer)
+    }
+
+    /// Takes over again from the version with digest `older`.
+    pub(super) fn replay_adopt(&self, older: &str, tape: &Tape) -> Value {
+        let inner = &self.inner;
+        inner.sandbox.adopt_again(&inner.component, older, tape)
     }
 
     /// Makes a recorded run again.

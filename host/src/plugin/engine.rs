@@ -116,8 +116,9 @@ impl Engines {
     /// A line has `plugin`, its name; what it was asked, under the name of what was asked; `host`, what it asked the
     /// host and was told; and `outcome`, or in it `error`. Secrets are blanked, media have no bytes. Asked are, of a
     /// tool plugin `definitions` where it is loaded and `call`; of a chat format `describe` where it is loaded,
-    /// `render`, `constrain` and `parse`; of an agent `run`; of a logits processor `session`, one generation, whose
-    /// `host` and `outcome` have an entry for each step.
+    /// `render`, `constrain` and `parse`; of an agent `run`; of a tool plugin or an agent that takes over from an older
+    /// version `adopt`; of a logits processor `session`, one generation, whose `host` and `outcome` have an entry for
+    /// each step.
     pub fn record(&self, take: impl Fn(Value) + Send + Sync + 'static) {
         self.record_with(Recorder::new(take));
     }

@@ -1,5 +1,6 @@
 //! From bytes to machine code: everything that is checked before a guest runs.
 
+use serde_json::Value;
 use wasmtime::component::Component;
 
 use super::abi;
@@ -10,6 +11,7 @@ use super::grants::Grants;
 use super::info::{self, PluginInfo};
 use super::log::printable;
 use super::policy;
+use super::record;
 use super::shape::Shape;
 use super::store::Sandbox;
 use super::subject;
@@ -68,7 +70,8 @@ impl<'a> Candidate<'a> {
             .compile(world, self.bytes, &self.info.digest)
             .map_err(|error| sandbox.fault(refusal(&error)).with_source(error))?;
         if let Some(old) = old {
-            abi::adopt(&sandbox, &component, &old.digest)?;
+            let ask = |sandbox: &Sandbox| abi::adopt(sandbox, &component, &old.digest);
+            sandbox.recorded(|| record::adopt(&old.digest), ask, |()| Value::Null)?;
         }
         Ok((sandbox, component))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
+use wasmtime::component::Component;
 
 use super::abi::{self, ToolsAbi};
 use super::engine::Engines;
@@ -30,6 +31,7 @@ pub struct ToolPlugin {
 struct Inner {
     abi: Arc<dyn ToolsAbi>,
     sandbox: Sandbox,
+    component: Component,
     info: PluginInfo,
     specs: Vec<ToolSpec>,
 }
@@ -96,6 +98,7 @@ impl ToolPlugin {
         let inner = Inner {
             abi,
             sandbox,
+            component,
             info: candidate.info,
             specs,
         };
@@ -162,6 +165,12 @@ impl ToolPlugin {
         }
         let detail = format!("has no tool \"{}\"", call.name);
         Err(Error::unsupported(self.inner.sandbox.subject(), detail))
+    }
+
+    /// Takes over again from the version with digest `older`.
+    pub(super) fn replay_adopt(&self, older: &str, tape: &Tape) -> Value {
+        let inner = &self.inner;
+        inner.sandbox.adopt_again(&inner.component, older, tape)
     }
 
     /// Asks again what it offers.

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use lapidary::Error;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 
@@ -14,16 +17,20 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 pub fn start(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
     let level = if quiet {
-        tracing::Level::ERROR
+        LevelFilter::ERROR
     } else {
-        tracing::Level::WARN
+        LevelFilter::WARN
     };
+    // What it reports is our error, in words that mean nothing here.
+    let shown = Targets::new().with_default(level);
+    let shown = shown.with_target("rmcp::transport::worker", LevelFilter::OFF);
     tracing_subscriber::fmt()
-        .with_max_level(level)
         .with_writer(io::stderr)
         // It would panic where nobody reads standard error.
         .log_internal_errors(false)
         .without_time()
+        .finish()
+        .with(shown)
         .init();
 }
 

@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use wasmtime::component::Component;
 
 use super::Plugin;
+use super::abi;
 use super::store::Sandbox;
 use super::tape::Tape;
 use crate::chat::{Content, Conversation, Thinking, ToolCall, ToolResult, ToolSpec};
@@ -55,6 +57,12 @@ impl Plugin {
         let asks = |function: &str| line.get(function).is_some();
         let tape = || Ok::<_, Error>(Tape::told(part(line, "host")?));
         match self {
+            Self::Tools(tools) if asks("adopt") => {
+                Ok(tools.replay_adopt(&part::<String>(line, "adopt")?, &tape()?))
+            }
+            Self::Agent(agent) if asks("adopt") => {
+                Ok(agent.replay_adopt(&part::<String>(line, "adopt")?, &tape()?))
+            }
             Self::Tools(tools) if asks("definitions") => tools.replay_definitions(&tape()?),
             Self::Tools(tools) => tools.replay(part(line, "call")?, &tape()?),
             Self::Agent(agent) => agent.replay(&conversation(&part(line, "run")?)?, &tape()?),
@@ -84,6 +92,13 @@ impl Sandbox {
         let done = call(&self.on_tape(&tape));
         recorder.take(self.line(request(), &tape, done.as_ref().map(outcome)));
         done
+    }
+
+    /// Has `component` take over again.
+    pub(super) fn adopt_again(&self, component: &Component, older: &str, tape: &Tape) -> Value {
+        let sandbox = self.on_tape(tape);
+        let done = abi::adopt(&sandbox, component, older);
+        sandbox.line(adopt(older), tape, done.as_ref().map(|()| Value::Null))
     }
 
     /// One use as a line, without secrets.
@@ -165,6 +180,11 @@ fn thinking_of(value: &Value) -> Thinking {
 /// A question without arguments.
 fn plain(function: &'static str) -> Request {
     Request(function, json!({}))
+}
+
+/// `older` is the digest of the version that is taken over from.
+pub(super) fn adopt(older: &str) -> Request {
+    Request("adopt", older.into())
 }
 
 pub(super) fn definitions() -> Request {

@@ -9,7 +9,7 @@ use lapidary::{
     ToolTraits,
 };
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool};
-use rmcp::service::{NotificationContext, RoleClient, RunningService};
+use rmcp::service::{ClientInitializeError, NotificationContext, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientHandler, ServiceExt};
@@ -166,11 +166,12 @@ impl Server {
             let config = StreamableHttpClientTransportConfig::with_uri(name);
             let client = HttpClient::new(patience);
             let transport = StreamableHttpClientTransport::with_client(client, config);
-            let service = within(patience, &subject, listener.serve(transport)).await?;
-            (service, None)
+            let served = async { listener.serve(transport).await.map_err(plain) };
+            (within(patience, &subject, served).await?, None)
         } else {
             let (mut child, output, input) = Child::start(name)?;
-            match within(patience, &subject, listener.serve((output, input))).await {
+            let served = async { listener.serve((output, input)).await.map_err(plain) };
+            match within(patience, &subject, served).await {
                 Ok(service) => (service, Some(child)),
                 Err(error) => return Err(child.explain(&error).await),
             }
@@ -228,6 +229,14 @@ impl Server {
         if let Some(child) = self.child {
             child.end().await;
         }
+    }
+}
+
+/// What went wrong on the way, without the names of types.
+fn plain(error: ClientInitializeError) -> String {
+    match error {
+        ClientInitializeError::TransportError { error, .. } => error.error.to_string(),
+        other => other.to_string(),
     }
 }
 

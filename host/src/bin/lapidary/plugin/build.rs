@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Args as ClapArgs;
 
-use super::manifest::{Language, Project};
+use super::manifest::{Language, Project, WorldName};
 use super::{c, contract, tool};
 use crate::screen;
 
@@ -52,7 +52,10 @@ fn build(project: &Project, out: &Path) -> anyhow::Result<()> {
     match project.manifest.language {
         Language::Rust => rust(project, &source, folder, out),
         Language::Python => python(&source, &contract::write(&project.manifest, folder)?, out),
-        Language::Js => javascript(&source, &contract::write(&project.manifest, folder)?, out),
+        Language::Js => {
+            let wit = contract::write(&project.manifest, folder)?;
+            javascript(project.manifest.world, &source, &wit, out)
+        }
         Language::C => c::build(&source, &contract::write(&project.manifest, folder)?, out),
     }
 }
@@ -95,19 +98,40 @@ fn python(source: &Path, wit: &Path, out: &Path) -> anyhow::Result<()> {
     tool::run(&mut Command::new(tool), source, arguments)
 }
 
-fn javascript(source: &Path, wit: &Path, out: &Path) -> anyhow::Result<()> {
-    let install = "npm install --global componentize-qjs";
-    let tool = tool::find(&["componentize-qjs"], install)?;
-    let kept = [
-        "--sync",
-        "--stub-wasi",
-        "--opt-size",
-        "--js",
-        "plugin.js",
-        "--world",
-    ];
-    let arguments = kept.into_iter().chain([contract::WORLD, "--wit"]);
-    let paths = [wit.as_os_str(), "--output".as_ref(), out.as_os_str()];
+fn javascript(world: WorldName, source: &Path, wit: &Path, out: &Path) -> anyhow::Result<()> {
+    let (name, install, kept): (_, _, &[&str]) = match world {
+        // componentize-qjs 0.4.5 does not give back the scores that a step borrows, which ends the call. The other
+        // brings ten times as much.
+        WorldName::Logits => (
+            "componentize-js",
+            "npm install --global @bytecodealliance/componentize-js",
+            &[
+                "plugin.js",
+                "--disable",
+                "random",
+                "stdio",
+                "clocks",
+                "http",
+                "fetch-event",
+                "--world-name",
+            ],
+        ),
+        WorldName::Tool | WorldName::Format | WorldName::Agent => (
+            "componentize-qjs",
+            "npm install --global componentize-qjs",
+            &[
+                "--js",
+                "plugin.js",
+                "--sync",
+                "--stub-wasi",
+                "--opt-size",
+                "--world",
+            ],
+        ),
+    };
+    let tool = tool::find(&[name], install)?;
+    let arguments = kept.iter().copied().chain([contract::WORLD, "--wit"]);
+    let paths = [wit.as_os_str(), "-o".as_ref(), out.as_os_str()];
     let arguments = arguments.map(AsRef::as_ref).chain(paths);
     tool::run(&mut Command::new(tool), source, arguments)
 }

@@ -36,7 +36,6 @@ type File = (&'static str, &'static str);
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     check_name(&args.name)?;
-    check_pair(args.lang, args.world)?;
     let folder = args.parent.join(&args.name);
     if folder.exists() {
         let detail = "is already there; choose another name or remove it".to_owned();
@@ -121,21 +120,8 @@ fn logits_files(language: Language) -> Vec<File> {
             ("plugin.py", include_str!("templates/logits.py.txt")),
             ("processor.py", include_str!("templates/processor.py.txt")),
         ],
-        // Refused before.
-        Language::Js => Vec::new(),
+        Language::Js => vec![("plugin.js", include_str!("templates/logits.js.txt"))],
         Language::C => vec![("plugin.c", include_str!("templates/logits.c.txt"))],
-    }
-}
-
-/// Every pair has a template but one.
-fn check_pair(language: Language, world: WorldName) -> anyhow::Result<()> {
-    match (language, world) {
-        (Language::Js, WorldName::Logits) => {
-            let detail = "expected rust, python or c, found js: componentize-qjs 0.4.5 does not give back the \
-                          scores that it borrows from the host, which ends the call";
-            Err(invalid("--world logits", detail.to_owned()).into())
-        }
-        _ => Ok(()),
     }
 }
 
