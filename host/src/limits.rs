@@ -16,6 +16,9 @@ pub struct Limits {
     pub messages_max: usize,
     /// Bytes of text in one conversation. Default 16 MiB: 256K tokens are about 1 MiB. Checked in `runtime`.
     pub text_bytes_max: usize,
+    /// Bytes of all that a chat format makes of one answer. Default 64 MiB: some of an answer comes twice, and each
+    /// event takes some of its own. Checked in `plugin`.
+    pub parsed_bytes_max: usize,
     /// Images, recordings and videos in one conversation. Default 64. Checked in `runtime`.
     pub media_count_max: usize,
     /// Bytes of one media file. Default 256 MiB. Checked in `media`.
@@ -127,6 +130,7 @@ impl Default for Limits {
         Self {
             messages_max: 10_000,
             text_bytes_max: 16 << 20,
+            parsed_bytes_max: 64 << 20,
             media_count_max: 64,
             media_bytes_max: 256 << 20,
             image_pixels_max: 64 << 20,

@@ -14,6 +14,7 @@ fn every_limit_is_known_to_the_tests() {
     let Limits {
         messages_max: _,
         text_bytes_max: _,
+        parsed_bytes_max: _,
         media_count_max: _,
         media_bytes_max: _,
         image_pixels_max: _,

@@ -72,6 +72,20 @@ fn the_second_prompt_shows_the_call_and_its_result() {
 }
 
 #[test]
+fn two_plugins_of_one_name_are_refused() {
+    let tool = |builder: lapidary::RuntimeBuilder, bytes: &[u8]| {
+        builder.tool("mine.wasm", bytes.to_vec(), Grants::clock())
+    };
+    let runtime = tool(builder(), lapidary_guests::TOOL_CALCULATOR);
+    let error = tool(runtime, lapidary_guests::TOOL_CLOCK)
+        .build()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let words = "plugin \"mine.wasm\": is the name of two plugins";
+    assert!(error.to_string().starts_with(words), "{error}");
+}
+
+#[test]
 fn two_calls_in_one_turn_run_in_order() {
     let both = "<|tool_call>call:current_time{offset:<|\"|>+00:00<|\"|>}<tool_call|>\
         <|tool_call>call:calculator{expression:<|\"|>2+2<|\"|>}<tool_call|><|tool_response>";

@@ -152,6 +152,20 @@ pub enum ParsedEvent {
 }
 
 impl ParsedEvent {
+    /// What it takes of memory, so that empty ones take some too.
+    pub(super) fn bytes(&self) -> usize {
+        let held = match self {
+            Self::Text(text) | Self::Thought(text) => text.len(),
+            Self::CallStart { name, .. } => name.len(),
+            Self::CallDelta { json, .. } => json.len(),
+            Self::CallEnd {
+                name, arguments, ..
+            } => name.len() + arguments.to_string().len(),
+            Self::Malformed { raw, code, message } => raw.len() + code.len() + message.len(),
+        };
+        held + size_of::<Self>()
+    }
+
     /// `{"type":"text","text":…}` and its like.
     pub fn to_json(&self) -> Value {
         match self {

@@ -151,6 +151,7 @@ impl Format {
             sandbox,
             health: Arc::clone(&self.inner.parsing),
             abi: None,
+            bytes_told: 0,
             notes,
         };
         parser.abi = Some(opened.inspect_err(|error| parser.tell(Some(error)))?);
@@ -266,6 +267,7 @@ pub struct Parser {
     sandbox: Sandbox,
     health: Arc<Health>,
     abi: Option<Box<dyn ParserAbi>>,
+    bytes_told: usize,
     /// Only while somebody records.
     notes: Option<Notes>,
 }
@@ -324,6 +326,7 @@ impl Parser {
             return Err(self.sandbox.fault(detail));
         };
         let outcome = call(abi, &self.sandbox);
+        let outcome = outcome.and_then(|events| self.counted(events));
         match (&outcome, &mut self.notes) {
             (Ok(events), Some(notes)) => notes.events.extend_from_slice(events),
             (Ok(_), None) => {}
@@ -334,6 +337,20 @@ impl Parser {
             }
         }
         outcome
+    }
+
+    /// Refuses when all events together are more than any answer may be: who reads them keeps them.
+    fn counted(&mut self, events: Vec<ParsedEvent>) -> Result<Vec<ParsedEvent>> {
+        let bytes: usize = events.iter().map(ParsedEvent::bytes).sum();
+        self.bytes_told = self.bytes_told.saturating_add(bytes);
+        let max = self.sandbox.engines().limits().parsed_bytes_max;
+        if self.bytes_told > max {
+            let detail = format!(
+                "expected at most {max} bytes of events in one generation, found more; raise parsed_bytes_max"
+            );
+            return Err(self.sandbox.fault(detail));
+        }
+        Ok(events)
     }
 
     /// Tells the recorder, once, of a parser that ended.

@@ -61,11 +61,16 @@ impl TokenBudget {
         Ok(rest as usize)
     }
 
+    /// Notes what the model has read and written by now, for the case that the request fails.
+    pub fn spent(&self, prompt_tokens: usize, written_tokens: usize) {
+        self.open.spent(count(prompt_tokens), count(written_tokens));
+    }
+
     pub(super) fn tokens_max(&self) -> usize {
         self.open.tokens_max() as usize
     }
 
-    /// Ends it, with what the answer cost; without an answer, with what was read.
+    /// Ends it, with what the answer cost; without an answer, with what was read and written.
     pub(super) fn settle(&self, reply: Option<&InferenceReply>) -> u32 {
         let cost = |reply: &InferenceReply| {
             count(reply.prompt_tokens).saturating_add(count(reply.output_tokens))

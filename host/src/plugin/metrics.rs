@@ -73,11 +73,12 @@ impl Counters {
             .fetch_max(used.memory_bytes as u64, ORDER);
         self.host_calls.fetch_add(used.host_calls, ORDER);
         self.fuel.fetch_add(used.fuel, ORDER);
-        match error.map(Error::kind) {
-            Some(ErrorKind::Cancelled) => self.cancelled.fetch_add(1, ORDER),
-            Some(_) => self.failures.fetch_add(1, ORDER),
-            None => 0,
-        };
+        let cancelled = error.is_some_and(|error| error.kind() == ErrorKind::Cancelled);
+        self.cancelled.fetch_add(u64::from(cancelled), ORDER);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failures.fetch_add(1, ORDER);
     }
 
     pub(super) fn turned_away(&self) {

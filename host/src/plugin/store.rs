@@ -226,8 +226,12 @@ impl Sandbox {
     /// Remembers in `health` how a call went.
     pub(super) fn remember<T>(&self, health: &Health, outcome: &Result<T>) {
         let kind = outcome.as_ref().err().map(Error::kind);
+        let failed = kind == Some(ErrorKind::Plugin);
+        if failed {
+            self.shared.counters.failed();
+        }
         if kind != Some(ErrorKind::Cancelled) {
-            health.record(kind == Some(ErrorKind::Plugin), self.shared.failures_max);
+            health.record(failed, self.shared.failures_max);
         }
     }
 

@@ -142,7 +142,11 @@ impl Chat {
         let stops = &self.options.stop;
         let mut turn = Turn::new(parser, stops, self.call_count, rules.thought.clone());
         let steps = self.submit(rendered, rules, room)?;
-        let reason = self.follow(&steps, &mut turn)?;
+        let followed = self.follow(&steps, &mut turn);
+        if let Some(budget) = &self.budget {
+            budget.spent(prompt_tokens, self.usage.output_tokens);
+        }
+        let reason = followed?;
         self.turn_count += 1;
         let rest = turn.finish(reason)?;
         self.send(rest)?;

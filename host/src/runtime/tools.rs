@@ -19,8 +19,9 @@ pub(super) struct Toolbox {
 
 impl Toolbox {
     /// # Errors
-    /// `Invalid` when two plugins offer a tool of the same name.
+    /// `Invalid` when two plugins have one name, or offer a tool of the same name.
     pub fn new(plugins: Vec<ToolPlugin>) -> Result<Self> {
+        unique(&plugins)?;
         let specs: Vec<ToolSpec> = plugins
             .iter()
             .flat_map(|plugin| plugin.specs().to_vec())
@@ -134,6 +135,20 @@ impl Toolbox {
         }
         Ok(result)
     }
+}
+
+/// What a plugin keeps, and what it was granted, goes by its name.
+fn unique(plugins: &[ToolPlugin]) -> Result<()> {
+    let mut names: Vec<&str> = plugins
+        .iter()
+        .map(|plugin| plugin.info().name.as_str())
+        .collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+    twice.map_or(Ok(()), |pair| {
+        let detail = "is the name of two plugins; give one of the files another name";
+        Err(Error::invalid(format!("plugin \"{}\"", pair[0]), detail))
+    })
 }
 
 /// What the model may mend, or work around: the chat goes on.

@@ -76,6 +76,41 @@ fn a_plugin_that_keeps_failing_rests() {
 }
 
 #[test]
+fn parsed_bytes_max() {
+    let limits = Limits {
+        parsed_bytes_max: 20_000,
+        ..Limits::default()
+    };
+    let engines = Engines::new(&limits, None).expect("engines");
+    let bytes = component("format", "chatter");
+    let format = Format::load("chatter", &bytes, &engines).expect("it misbehaves later");
+    let mut parser = format
+        .parser(&[], &[], &Interrupt::new())
+        .expect("a parser");
+    for _ in 0..4 {
+        parser.push(&[]).expect("still within");
+    }
+    let error = parser.push(&[]).expect_err("one too many");
+    assert_eq!(error.kind(), ErrorKind::Plugin);
+    assert!(error.to_string().ends_with("raise parsed_bytes_max"));
+    let mut next = format
+        .parser(&[], &[], &Interrupt::new())
+        .expect("a parser");
+    assert_eq!(next.push(&[]).expect("it works").len(), 1);
+}
+
+#[test]
+fn an_error_of_the_plugins_own_is_a_failure_too() {
+    let tools = load_tools("error_in_call").expect("it misbehaves later");
+    for _ in 0..3 {
+        fails(ErrorKind::Plugin, "it broke", || call(&tools));
+    }
+    fails(ErrorKind::Plugin, "rests after 3 failures", || call(&tools));
+    let metrics = tools.metrics();
+    assert_eq!((metrics.failures, metrics.turned_away), (3, 1));
+}
+
+#[test]
 fn a_failing_tool_can_be_passed_over() {
     let grants = Grants::none().with_on_failure(OnFailure::Bypass);
     let name = "trap_in_call";

@@ -77,8 +77,12 @@ impl Folders {
         let (folder, _, inner) = self.resolve(path)?;
         let told = |cause| refusal(path, &cause);
         let mut names = Vec::new();
-        for entry in folder.read_dir(inner).map_err(told)?.take(NAMES_MAX) {
+        for entry in folder.read_dir(inner).map_err(told)? {
             let entry = entry.map_err(told)?;
+            if names.len() == NAMES_MAX {
+                let message = format!("{path}: expected at most {NAMES_MAX} names, found more");
+                return Err(Refusal::new(RefusalKind::Limit, "files.names", message));
+            }
             let slash = if entry.file_type().map_err(told)?.is_dir() {
                 "/"
             } else {
@@ -134,7 +138,9 @@ fn refusal(path: &str, cause: &std::io::Error) -> Refusal {
     let (kind, code) = match cause.kind() {
         ErrorKind::NotFound => (RefusalKind::Invalid, "files.not-found"),
         // What `cap_std` says of a path that leads out.
-        ErrorKind::PermissionDenied => (RefusalKind::Denied, "files.outside"),
+        ErrorKind::PermissionDenied if cause.raw_os_error().is_none() => {
+            (RefusalKind::Denied, "files.outside")
+        }
         _ => (RefusalKind::Unavailable, "files.failed"),
     };
     // Without the system's own words: they may name paths outside.

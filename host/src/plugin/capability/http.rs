@@ -1,6 +1,6 @@
 //! The grant `http`: requests to named hosts, bounded in time and size.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -204,10 +204,11 @@ impl Client {
             let max = self.headers_bytes_max;
             return Refusal::limit("http.headers", "http_headers_bytes_max", max);
         }
-        let text = error.to_string();
-        let late = text.contains("timeout");
-        let code = if late { "http.late" } else { "http.failed" };
-        Refusal::new(RefusalKind::Unavailable, code, text)
+        let code = match is_late(error) {
+            true => "http.late",
+            false => "http.failed",
+        };
+        Refusal::new(RefusalKind::Unavailable, code, error.to_string())
     }
 
     fn check(&self, from: HttpRequest) -> Result<Request<Vec<u8>>, Refusal> {
@@ -228,12 +229,27 @@ impl Client {
         let mut request = Request::new(from.body);
         *request.uri_mut() = uri;
         *request.method_mut() = method;
+        self.check_headers(&from.headers)?;
         for (name, value) in &from.headers {
             let (name, value) = header(name, value)
                 .ok_or_else(|| invalid(format!("{name}: expected a header of the plugin's own")))?;
-            request.headers_mut().append(name, value);
+            let added = request.headers_mut().try_append(name, value);
+            added.map_err(|_| invalid("expected fewer headers".to_owned()))?;
         }
         Ok(request)
+    }
+
+    fn check_headers(&self, headers: &[(String, String)]) -> Result<(), Refusal> {
+        let sizes = headers.iter().map(|(name, value)| name.len() + value.len());
+        let max = self.headers_bytes_max;
+        match sizes.sum::<usize>() > max {
+            true => Err(Refusal::limit(
+                "http.headers",
+                "http_headers_bytes_max",
+                max,
+            )),
+            false => Ok(()),
+        }
     }
 
     fn read(&self, response: Response<ureq::Body>) -> Result<HttpResponse, Refusal> {
@@ -273,6 +289,17 @@ fn parts(bytes: usize) -> usize {
     bytes / HELD_BYTES + 1
 }
 
+fn is_late(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Timeout(_) => true,
+        ureq::Error::Io(cause) => {
+            let inner = cause.get_ref().and_then(|inner| inner.downcast_ref());
+            cause.kind() == ErrorKind::TimedOut || inner.is_some_and(is_late)
+        }
+        _ => false,
+    }
+}
+
 /// Those that decide where a request goes and where it ends are the host's.
 pub(in crate::plugin) fn is_hosts_header(name: &HeaderName) -> bool {
     const HOSTS: [&str; 6] = [
@@ -297,5 +324,38 @@ fn forbidden(error: &ureq::Error) -> Option<&Forbidden> {
     match error {
         ureq::Error::Io(cause) => cause.get_ref()?.downcast_ref(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(limits: &Limits, headers: usize) -> Result<(), Refusal> {
+        let network = tokio::runtime::Builder::new_current_thread().build();
+        let network = network.expect("a runtime").handle().clone();
+        let hosts = [("a.example".to_owned(), Reach::Public)];
+        let client = Client::new(&hosts, limits, network).expect("hosts");
+        let headers = (0..headers).map(|n| (format!("x-{n}"), String::new()));
+        let request = HttpRequest {
+            method: "GET".into(),
+            url: "https://a.example/".into(),
+            headers: headers.collect(),
+            body: Vec::new(),
+        };
+        client.check(request).map(drop)
+    }
+
+    #[test]
+    fn more_headers_than_a_map_holds_are_refused() {
+        let refusal = check(&Limits::default(), 30_000).expect_err("too long");
+        assert_eq!(refusal.code, "http.headers");
+        let limits = Limits {
+            http_headers_bytes_max: usize::MAX,
+            ..Limits::default()
+        };
+        let refusal = check(&limits, 30_000).expect_err("too many");
+        assert_eq!(refusal.code, "http.request");
+        assert!(check(&limits, 1_000).is_ok());
     }
 }

@@ -85,14 +85,14 @@ impl KeyValue {
                 self.bytes_max,
             ));
         }
-        held.entries.insert(key, value);
-        held.keep()
+        let before = held.entries.insert(key.clone(), value);
+        held.keep_or(key, before)
     }
 
     pub(in crate::plugin) fn delete(&self, key: &str) -> std::result::Result<(), Refusal> {
         let mut held = self.held();
-        held.entries.remove(key);
-        held.keep()
+        let before = held.entries.remove(key);
+        held.keep_or(key.to_owned(), before)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -101,6 +101,20 @@ impl KeyValue {
 }
 
 impl Held {
+    /// Keeps a change, or takes it back.
+    fn keep_or(
+        &mut self,
+        key: String,
+        before: Option<Vec<u8>>,
+    ) -> std::result::Result<(), Refusal> {
+        self.keep().inspect_err(|_| {
+            match before {
+                Some(value) => self.entries.insert(key, value),
+                None => self.entries.remove(&key),
+            };
+        })
+    }
+
     fn keep(&self) -> std::result::Result<(), Refusal> {
         match &self.file {
             Some(file) => keep(file, &self.entries),
@@ -116,7 +130,8 @@ fn keep(file: &Path, entries: &Entries) -> std::result::Result<(), Refusal> {
         .map(|(key, value)| (key.as_str(), STANDARD.encode(value)))
         .collect();
     let text = serde_json::to_vec(&encoded).expect("texts are JSON");
-    let partial = file.with_extension("partial");
+    let mut partial = file.to_owned().into_os_string();
+    partial.push(".partial");
     let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, file));
     written.map_err(|cause| {
         Refusal::new(

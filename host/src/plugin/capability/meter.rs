@@ -23,9 +23,10 @@ struct Uses {
 /// One use of the model: what it may spend while it runs, what it spent when it is over.
 struct Use {
     number: u64,
-    when: Instant,
-    /// Those that the model has seen for sure.
-    read_tokens: u32,
+    /// When it ended; none while it runs.
+    ended: Option<Instant>,
+    /// Those that the model has read and written for sure.
+    spent_tokens: u32,
     held_tokens: u32,
 }
 
@@ -48,7 +49,8 @@ impl Meter {
     }
 
     fn left_beside(&self, uses: &mut Uses, own: Option<u64>) -> u32 {
-        uses.all.retain(|one| one.when.elapsed() < WINDOW);
+        let counts = |ended: Instant| ended.elapsed() < WINDOW;
+        uses.all.retain(|one| one.ended.is_none_or(counts));
         let others = uses.all.iter().filter(|one| Some(one.number) != own);
         let used = others.fold(0_u32, |sum, one| sum.saturating_add(one.held_tokens));
         self.grant.tokens_per_minute.saturating_sub(used)
@@ -121,30 +123,45 @@ impl Open {
         }
         let wanted = self.wanted.map(|wanted| wanted.saturating_sub(written));
         let rest = wanted.map_or(room, |wanted| wanted.min(room));
-        uses.put(self.number, read, read.saturating_add(rest));
+        uses.put(Use {
+            number: self.number,
+            ended: None,
+            spent_tokens: read,
+            held_tokens: read.saturating_add(rest),
+        });
         Ok(rest)
     }
 
-    /// Ends the use, which took so many; without a number those that the model has seen for sure. Gives the number.
+    /// Notes that the model has read `prompt` tokens and written `written`, all rounds together.
+    pub(in crate::plugin) fn spent(&self, prompt: u32, written: u32) {
+        let mut uses = self.meter.uses();
+        let own = uses.all.iter_mut().find(|one| one.number == self.number);
+        if let Some(own) = own {
+            own.spent_tokens = prompt.saturating_add(written);
+        }
+    }
+
+    /// Ends the use, which took so many; without a number those that the model has read and written for sure. Gives
+    /// the number.
     pub(in crate::plugin) fn settle(&self, tokens: Option<u32>) -> u32 {
         let mut uses = self.meter.uses();
         let mut own = uses.all.iter().filter(|one| one.number == self.number);
-        let read = own.next().map_or(0, |one| one.read_tokens);
-        let tokens = tokens.unwrap_or(read);
-        uses.put(self.number, tokens, tokens);
+        let spent = own.next().map_or(0, |one| one.spent_tokens);
+        let tokens = tokens.unwrap_or(spent);
+        uses.put(Use {
+            number: self.number,
+            ended: Some(Instant::now()),
+            spent_tokens: tokens,
+            held_tokens: tokens,
+        });
         tokens
     }
 }
 
 impl Uses {
-    fn put(&mut self, number: u64, read_tokens: u32, held_tokens: u32) {
-        self.all.retain(|one| one.number != number);
-        self.all.push(Use {
-            number,
-            when: Instant::now(),
-            read_tokens,
-            held_tokens,
-        });
+    fn put(&mut self, new: Use) {
+        self.all.retain(|one| one.number != new.number);
+        self.all.push(new);
     }
 }
 
@@ -198,5 +215,15 @@ mod tests {
         assert_eq!(first.settle(None), 30);
         assert_eq!(second.settle(Some(35)), 35);
         assert_eq!(meter.left(), 35);
+    }
+
+    #[test]
+    fn what_failed_after_it_was_written_is_paid() {
+        let meter = meter(100);
+        let use_ = open(&meter, None);
+        assert_eq!(use_.admit(10, 0).expect("room"), 90);
+        use_.spent(10, 60);
+        assert_eq!(use_.settle(None), 70);
+        assert_eq!(meter.left(), 30);
     }
 }

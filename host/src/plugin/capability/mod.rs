@@ -9,6 +9,7 @@ mod key_value;
 mod meter;
 #[cfg(feature = "http")]
 mod reach;
+mod redact;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub(super) use self::http::{Client, Held, HttpRequest, HttpResponse, Patience, i
 pub(super) use self::io::Io;
 pub(super) use self::key_value::KeyValue;
 pub(super) use self::meter::{Meter, Open};
+use self::redact::Redactor;
 use super::engine::Engines;
 use super::grants::{Grant, Grants};
 use super::subject;
@@ -33,6 +35,7 @@ use crate::error::{Error, Result};
 pub(super) struct Capabilities {
     pub config: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, String>,
+    redactor: Redactor,
     pub folders: Folders,
     pub key_value: Arc<KeyValue>,
     /// Whether `key_value` was granted.
@@ -61,6 +64,7 @@ impl Capabilities {
         Ok(Self {
             config: grants.config.clone(),
             secrets: grants.secrets.clone(),
+            redactor: Redactor::new(&grants.secrets).map_err(named)?,
             folders: Folders::open(&grants.folders, limits.file_bytes_max).map_err(named)?,
             key_value,
             keeps: grants.has(Grant::KeyValue),
@@ -84,27 +88,13 @@ impl Capabilities {
     }
 
     /// `text` without this plugin's secrets.
-    pub(super) fn redacted(&self, text: String) -> String {
-        let secrets = self.secrets.iter().filter(|(_, value)| !value.is_empty());
-        secrets.fold(text, |text, (name, value)| {
-            text.replace(value.as_str(), &format!("[secret {name}]"))
-        })
+    pub(super) fn redacted(&self, text: &str) -> String {
+        self.redactor.text(text)
     }
 
-    /// The same of every text in `value`.
+    /// The same of everything in `value`.
     pub(super) fn without_secrets(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => self.redacted(text).into(),
-            Value::Array(items) => items
-                .into_iter()
-                .map(|item| self.without_secrets(item))
-                .collect(),
-            Value::Object(fields) => fields
-                .into_iter()
-                .map(|(name, value)| (name, self.without_secrets(value)))
-                .collect(),
-            plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
-        }
+        self.redactor.value(value)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -215,9 +215,11 @@ fn is_never(address: IpAddr) -> bool {
                 .contains(&v4)
         }
         IpAddr::V6(v6) => {
-            v6.is_multicast()
-                || v6.is_unicast_link_local()
-                || v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+            let [a, b, c, ..] = v6.segments();
+            // Of Amazon, Google and Oracle; the last leads to IPv4 addresses of a network's own choice.
+            let metadata = [(0xfd00, 0xec2), (0xfd20, 0xce), (0xfd00, 0xc1)].contains(&(a, b));
+            let translated = (a, b, c) == (0x64, 0xff9b, 1);
+            v6.is_multicast() || v6.is_unicast_link_local() || metadata || translated
         }
     }
 }
@@ -236,10 +238,12 @@ fn is_public(address: IpAddr) -> bool {
                 || benchmark
                 || reserved)
         }
-        // Global unicast, less the part for documentation.
+        // Global unicast, less the parts for protocols (Teredo among them) and for documentation.
         IpAddr::V6(v6) => {
             let [a, b, ..] = v6.segments();
-            (0x2000..0x4000).contains(&a) && (a, b) != (0x2001, 0xdb8)
+            let protocols = a == 0x2001 && b < 0x200;
+            let documentation = (a, b) == (0x2001, 0xdb8) || (a == 0x3fff && b < 0x1000);
+            (0x2000..0x4000).contains(&a) && !protocols && !documentation
         }
     }
 }
@@ -314,6 +318,9 @@ mod tests {
             "2002:7f00:1::",
             "::",
             "240.0.0.1",
+            "2001::1",
+            "2001:20::1",
+            "3fff:fff::1",
         ] {
             assert!(!reaches(Reach::Public, private), "{private}");
             assert!(reaches(Reach::Private, private), "{private}");
@@ -323,6 +330,12 @@ mod tests {
             "::ffff:169.254.169.254",
             "fe80::1",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
             "224.0.0.1",
         ] {
             assert!(!reaches(Reach::Private, never), "{never}");

@@ -1,6 +1,7 @@
 //! Requests through `wasi:http`: collected, sent by the plugin's own client, and answered as a whole.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -29,6 +30,8 @@ pub(in crate::plugin) struct Outgoing {
     shared: Arc<Shared>,
     tape: Option<Tape>,
     watch: Watch,
+    /// The operator was told of a refusal.
+    told: Arc<AtomicBool>,
 }
 
 impl Outgoing {
@@ -37,6 +40,7 @@ impl Outgoing {
             shared: Arc::clone(shared),
             tape: tape.cloned(),
             watch: watch.clone(),
+            told: Arc::default(),
         }
     }
 
@@ -74,12 +78,12 @@ impl Outgoing {
         if refusal.kind == RefusalKind::Denied {
             self.shared.counters.denied();
         }
-        let message = self.shared.capabilities.redacted(refusal.message);
-        tracing::warn!(
-            plugin = self.shared.name(),
-            "wasi:http: {}",
-            printable(&message)
-        );
+        let message = self.shared.capabilities.redacted(&refusal.message);
+        // Once a call: metrics count the rest.
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let (plugin, message) = (self.shared.name(), printable(&message));
+            tracing::warn!(plugin, "wasi:http: {message}");
+        }
         match refusal.code.as_ref() {
             "http.host" => Error::HttpRequestDenied,
             "http.address" => Error::DestinationIpProhibited,

@@ -106,7 +106,7 @@ impl log::Host for State {
             log::Level::Warn => Level::Warn,
             log::Level::Error => Level::Error,
         };
-        let message = self.shared.capabilities.redacted(message);
+        let message = self.shared.capabilities.redacted(&message);
         self.log.push(level, &message);
         Ok(())
     }
