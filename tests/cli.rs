@@ -476,6 +476,16 @@ fn defaults_come_from_lapidary_toml_and_flags_win() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_lapidary_toml_that_leads_nowhere_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/nowhere/file", folder.path().join("lapidary.toml")).unwrap();
+    let mut command = lapidary(&["chat", "Hi"]);
+    let output = command.current_dir(folder.path()).output().unwrap();
+    refused(&output, 1, "lapidary.toml: cannot be read");
+}
+
 #[test]
 fn a_bad_line_is_answered_by_its_error_and_the_next_line_works() {
     let input =

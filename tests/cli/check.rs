@@ -129,6 +129,23 @@ fn a_grant_that_was_missing_is_named_and_then_enough() {
 }
 
 #[test]
+fn a_grant_that_loading_refuses_does_not_fit() {
+    let store = file("no-store.json", b"{");
+    let store = format!("key-value:{}", store.display());
+    for (grant, cause) in [
+        ("http:a/b", "\"a/b\""),
+        ("files:/nowhere/at-all", "/nowhere/at-all"),
+        (&store, "expected a plugin's store"),
+    ] {
+        let flags = ["--grant", "clock", "--grant", grant];
+        let (_, report) = report("granted.wasm", lapidary_guests::TOOL_CLOCK, &flags);
+        let message = report["reason"]["message"].to_string();
+        assert_eq!(report["verdict"], "refused", "{grant}");
+        assert!(message.replace("\\\"", "\"").contains(cause), "{message}");
+    }
+}
+
+#[test]
 fn people_read_lines() {
     let path = file("lines.wasm", lapidary_guests::TOOL_CALCULATOR);
     let output = run(&["plugin", "check", path.to_str().unwrap()]);

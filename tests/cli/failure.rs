@@ -61,6 +61,29 @@ fn an_agent_is_answered_for_with_the_operators_words() {
 }
 
 #[test]
+fn a_grant_may_name_the_agent_or_a_tool_beside_it() {
+    let settings =
+        "[plugins.\"endless.wasm\"]\nlimits = { call_ms_max = 50 }\nfallback = \"not now\"";
+    let agent = component("agent", "loop_in_run");
+    let clock = lapidary_guests::TOOL_CLOCK.to_vec();
+    let folder = folder(settings, &[("endless.wasm", agent), ("time.wasm", clock)]);
+    let told = |grants: &str| {
+        let ask = ["agent", "endless.wasm", "--plugin", "time.wasm"];
+        let mut command = lapidary(&ask);
+        command.args(["--grant", grants, "Hi"]);
+        command.current_dir(folder.path()).output().unwrap()
+    };
+    let both = told("endless.wasm@inference, time.wasm@clock");
+    assert_eq!(text(&both.stdout), "not now\n", "{both:?}");
+    refused(
+        &told("endless.wasm@clock"),
+        2,
+        "plugin \"time.wasm\": asks for lapidary:plugin/clock@0.1.0, which is not granted",
+    );
+    refused(&told("other.wasm@clock"), 2, "grant \"other.wasm@clock\"");
+}
+
+#[test]
 fn the_fallback_of_a_chat_format_is_the_native_one() {
     let settings = "[plugins.\"own.wasm\"]\nfallback = \"another\"";
     let format = lapidary_guests::GEMMA4_FORMAT.to_vec();

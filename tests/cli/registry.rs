@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -10,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 /// Who may: `me:secret`, as HTTP says it.
 const ACCOUNT: &str = "Basic bWU6c2VjcmV0";
-const TOKEN: &str = "Bearer opened";
+/// Tokens for reading alone, and for all.
+const READS: &str = "Bearer reads";
+const WRITES: &str = "Bearer writes";
 
 /// A registry that lives as long as the tests do.
 #[derive(Clone)]
@@ -19,7 +22,20 @@ pub struct Registry {
     pub host: String,
     /// Blobs by digest, manifests by digest and by tag.
     content: Arc<Mutex<HashMap<String, Vec<u8>>>>,
-    needs_account: bool,
+    /// Whether anybody told it the account.
+    was_told: Arc<AtomicBool>,
+    habits: Habits,
+}
+
+/// What a registry is like.
+#[derive(Clone, Default)]
+pub struct Habits {
+    /// It gives and takes with a token only, which it gives for the account.
+    pub needs_account: bool,
+    /// What its challenges call this machine.
+    pub realm: Option<&'static str>,
+    /// The host that uploads are sent to, in place of its own.
+    pub uploads: Option<String>,
 }
 
 struct Asked {
@@ -30,12 +46,13 @@ struct Asked {
 }
 
 impl Registry {
-    pub fn new(needs_account: bool) -> Self {
+    pub fn new(habits: Habits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let registry = Self {
             host: listener.local_addr().unwrap().to_string(),
             content: Arc::default(),
-            needs_account,
+            was_told: Arc::default(),
+            habits,
         };
         let served = registry.clone();
         thread::spawn(move || {
@@ -51,6 +68,11 @@ impl Registry {
     pub fn replace(&self, name: &str, bytes: &[u8]) {
         let mut content = self.content.lock().unwrap();
         content.insert(name.to_owned(), bytes.to_vec());
+    }
+
+    /// Whether anybody told it the account.
+    pub fn was_told(&self) -> bool {
+        self.was_told.load(Ordering::SeqCst)
     }
 
     fn answer(&self, stream: TcpStream) {
@@ -69,34 +91,60 @@ impl Registry {
 
     fn judge(&self, asked: &Asked) -> (u16, String, Vec<u8>) {
         let authorization = asked.authorization.as_deref();
+        if authorization == Some(ACCOUNT) {
+            self.was_told.store(true, Ordering::SeqCst);
+        }
         if asked
             .path
             .starts_with("/token?service=here&scope=repository")
         {
+            let token = if asked.path.contains("push") {
+                WRITES
+            } else {
+                READS
+            };
+            let token = token.replace("Bearer ", "");
             return match authorization {
-                Some(ACCOUNT) => (200, String::new(), br#"{"token":"opened"}"#.to_vec()),
+                Some(ACCOUNT) => (
+                    200,
+                    String::new(),
+                    format!("{{\"token\":\"{token}\"}}").into(),
+                ),
                 _ => (401, String::new(), Vec::new()),
             };
         }
-        if self.needs_account && authorization != Some(TOKEN) {
-            let realm = format!("http://{}/token", self.host);
-            let challenge = format!(
-                "www-authenticate: Bearer realm=\"{realm}\",service=\"here\",scope=\"repository:me/x:pull,push\"\r\n"
-            );
-            return (401, challenge, Vec::new());
+        let is_reading = ["GET", "HEAD"].contains(&asked.method.as_str());
+        let may = match authorization {
+            Some(READS) => is_reading,
+            Some(WRITES) => true,
+            _ => !self.habits.needs_account,
+        };
+        if may {
+            return self.serve(asked);
         }
-        self.serve(asked)
+        (401, self.challenge(is_reading), Vec::new())
+    }
+
+    /// As registries do, for no more than the request needs.
+    fn challenge(&self, is_reading: bool) -> String {
+        let name = self.habits.realm.unwrap_or("127.0.0.1");
+        let realm = format!("http://{}/token", self.host.replace("127.0.0.1", name));
+        let actions = if is_reading { "pull" } else { "pull,push" };
+        format!(
+            "www-authenticate: Bearer realm=\"{realm}\",service=\"here\",scope=\"repository:me/x:{actions}\"\r\n"
+        )
     }
 
     fn serve(&self, asked: &Asked) -> (u16, String, Vec<u8>) {
         let name = asked.path.rsplit(['/', '=']).next().unwrap();
         let mut content = self.content.lock().unwrap();
         match asked.method.as_str() {
-            "POST" => (
-                202,
-                "location: /v2/me/x/blobs/uploads/1?state=a\r\n".to_owned(),
-                Vec::new(),
-            ),
+            "POST" => {
+                let elsewhere = self.habits.uploads.as_ref();
+                let place = elsewhere.map_or_else(String::new, |host| format!("http://{host}"));
+                let place = format!("location: {place}/v2/me/x/blobs/uploads/1?state=a\r\n");
+                (202, place, Vec::new())
+            }
             "PUT" => {
                 let digest: String = Sha256::digest(&asked.body)
                     .iter()

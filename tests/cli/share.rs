@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::registry::Registry;
+use crate::registry::{Habits, Registry};
 use crate::{lapidary, refused, run, text};
 
 /// A plugin's folder with a component in it, as after `lapidary plugin build`.
@@ -159,6 +159,97 @@ fn a_packed_plugin_comes_out_as_it_went_in_and_is_pinned() {
 }
 
 #[test]
+fn a_pin_is_brought_whatever_a_layout_says() {
+    let share = Share::new("forged");
+    let pinned = share.pack();
+    let reference = format!("oci:{}:1.2.3", share.path("build/oci"));
+    passed(&share.pull(&reference, &[]));
+    fs::write(share.path("build/sum.wasm"), lapidary_guests::TOOL_WEATHER).unwrap();
+    share.pack();
+    // The new one's tag is the old one's digest.
+    let index = share.path("build/oci/index.json");
+    let text = fs::read_to_string(&index).unwrap();
+    let forged = text.replace("1.2.3", pinned.trim_end());
+    assert_ne!(forged, text);
+    fs::write(&index, forged).unwrap();
+    assert_eq!(passed(&share.pull(&reference, &[])), pinned);
+    assert_eq!(
+        fs::read(share.path("pulled.wasm")).unwrap(),
+        lapidary_guests::TOOL_CALCULATOR
+    );
+    // A pin that is no digest pins nothing, and nothing comes.
+    fs::write(&index, text).unwrap();
+    let lock = share.path("lapidary.lock");
+    let pins = fs::read_to_string(&lock).unwrap();
+    fs::write(&lock, pins.replace(pinned.trim_end(), "1.2.3")).unwrap();
+    refused(&share.pull(&reference, &[]), 2, "to 1.2.3, found sha256:");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_leads_nowhere_is_no_empty_one() {
+    let share = Share::new("lock");
+    share.pack();
+    std::os::unix::fs::symlink("/nowhere/lock", share.path("lapidary.lock")).unwrap();
+    let reference = format!("oci:{}", share.path("build/oci"));
+    refused(
+        &share.pull(&reference, &[]),
+        1,
+        "lapidary.lock: cannot be read",
+    );
+    assert!(!Path::new(&share.path("pulled.wasm")).exists());
+}
+
+#[test]
+fn the_lock_file_is_written_before_the_component() {
+    let share = Share::new("order");
+    share.pack();
+    let reference = format!("oci:{}", share.path("build/oci"));
+    let (out, lock) = (
+        share.path("pulled.wasm"),
+        share.path("nowhere/lapidary.lock"),
+    );
+    let pull = ["plugin", "pull", &reference, "--out", &out, "--lock", &lock];
+    refused(&run(&pull), 1, "lapidary.lock: cannot be written");
+    assert!(!Path::new(&out).exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_layout_is_read_within_bounds() {
+    let share = Share::new("endless");
+    let digest = share.pack();
+    let reference = format!("oci:{}", share.path("build/oci"));
+    let hex = digest.trim_end().replace("sha256:", "");
+    let manifest = share.path(&format!("build/oci/blobs/sha256/{hex}"));
+    let endless = |path: &str, cause: &str| {
+        let kept = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+        refused(&share.pull(&reference, &[]), 2, "expected a file");
+        fs::remove_file(path).unwrap();
+        fs::write(path, [&kept[..], &vec![b' '; 1 << 20]].concat()).unwrap();
+        refused(&share.pull(&reference, &[]), 2, cause);
+        fs::write(path, kept).unwrap();
+    };
+    endless(
+        &share.path("build/oci/index.json"),
+        "expected at most 1048576 bytes",
+    );
+    endless(&manifest, "expected at most 1048576 bytes");
+    let component = share.path("build/sum.wasm");
+    let size = fs::metadata(&component).unwrap().len();
+    let blobs = fs::read_dir(share.path("build/oci/blobs/sha256")).unwrap();
+    let mut blobs = blobs.map(|blob| blob.unwrap().path());
+    let blob = blobs
+        .find(|blob| fs::metadata(blob).unwrap().len() == size)
+        .unwrap();
+    let cause = format!("expected at most {size} bytes");
+    endless(blob.to_str().unwrap(), &cause);
+    passed(&share.pull(&reference, &[]));
+}
+
+#[test]
 fn damage_in_a_layout_is_found() {
     let share = Share::new("damaged");
     share.pack();
@@ -194,7 +285,7 @@ fn damage_in_a_layout_is_found() {
 
 #[test]
 fn a_plugin_goes_through_a_registry() {
-    let (share, registry) = (Share::new("pushed"), Registry::new(false));
+    let (share, registry) = (Share::new("pushed"), Registry::new(Habits::default()));
     let digest = share.pack();
     let reference = format!("{}/me/x:1.2.3", registry.host);
     let layout = share.path("build/oci");
@@ -229,14 +320,54 @@ fn a_plugin_goes_through_a_registry() {
 
 #[test]
 fn a_registry_may_want_an_account() {
-    let (share, registry) = (Share::new("account"), Registry::new(true));
+    let (share, registry) = (Share::new("account"), guarded(None));
     let digest = share.pack();
     let reference = format!("{}/me/x:1.2.3", registry.host);
     let arguments = ["plugin", "push", &share.path("build/oci"), &reference];
-    refused(&run(&arguments), 1, "set LAPIDARY_REGISTRY_USER");
-    let mut command = lapidary(&arguments);
+    let cure = format!("set LAPIDARY_REGISTRY to {},", registry.host);
+    refused(&run(&arguments), 1, &cure);
+    assert_eq!(passed(&with_account(&registry.host, &arguments)), digest);
+}
+
+/// A registry that wants an account; `realm` is what it calls this machine.
+fn guarded(realm: Option<&'static str>) -> Registry {
+    Registry::new(Habits {
+        needs_account: true,
+        realm,
+        uploads: None,
+    })
+}
+
+/// With an account for `registry` in the environment.
+fn with_account(registry: &str, arguments: &[&str]) -> Output {
+    let mut command = lapidary(arguments);
     command
+        .env("LAPIDARY_REGISTRY", registry)
         .env("LAPIDARY_REGISTRY_USER", "me")
         .env("LAPIDARY_REGISTRY_PASSWORD", "secret");
-    assert_eq!(passed(&command.output().unwrap()), digest);
+    command.output().unwrap()
+}
+
+#[test]
+fn an_account_is_told_to_its_registry_alone() {
+    let share = Share::new("strangers");
+    share.pack();
+    let layout = share.path("build/oci");
+    let push = |to: &Registry, account: &str| {
+        let reference = format!("{}/me/x:1.2.3", to.host);
+        with_account(account, &["plugin", "push", &layout, &reference])
+    };
+    let stranger = guarded(None);
+    refused(&push(&stranger, "ghcr.io"), 1, "answered 401");
+    assert!(!stranger.was_told(), "another registry than the account's");
+    let in_the_clear = guarded(Some("0.0.0.0"));
+    let refusal = push(&in_the_clear, &in_the_clear.host);
+    refused(&refusal, 1, "expected an https:// address");
+    assert!(!in_the_clear.was_told(), "tokens in the clear");
+    let own = Registry::new(Habits {
+        uploads: Some(stranger.host.clone()),
+        ..Habits::default()
+    });
+    refused(&push(&own, &own.host), 1, "answered 401");
+    assert!(!stranger.was_told(), "where uploads are sent");
 }

@@ -2,13 +2,15 @@
 //!
 //! An entry is named by the component's digest, the engine's settings and the target, so that whatever
 //! changes makes a miss. It begins with the SHA-256 of the rest: a damaged entry is a miss too. Entries are
-//! native code; only a folder that nobody else can write is used.
+//! native code; only a folder that nobody else can write is used. Those that were not read for longest are removed
+//! where all together grow too large.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -17,6 +19,8 @@ use wasmtime::component::Component;
 use super::Check;
 
 const CHECKSUM_BYTES: usize = 32;
+/// All entries together, about: some twenty plugins in Python, or a thousand in Rust.
+const CODE_BYTES_MAX: u64 = 2 << 30;
 
 pub(super) struct Cache {
     folder: PathBuf,
@@ -37,7 +41,7 @@ impl Cache {
 
     /// The component whose bytes have `digest`, if its code for `engine` is here and whole.
     pub(super) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        let entry = fs::read(self.path(engine, digest)).ok()?;
+        let entry = read(&self.path(engine, digest)).ok()?;
         let (checksum, code) = entry.split_at_checked(CHECKSUM_BYTES)?;
         if Sha256::digest(code)[..] != *checksum {
             return None;
@@ -57,6 +61,7 @@ impl Cache {
             .map_err(|error| error.to_string())
             .and_then(|code| {
                 self.write(&self.path(engine, digest), &code)
+                    .and_then(|()| self.trim(CODE_BYTES_MAX))
                     .map_err(|error| error.to_string())
             });
         if let Err(reason) = stored {
@@ -86,6 +91,42 @@ impl Cache {
         }
         written
     }
+
+    /// Removes what was not read for longest, beyond `bytes_max`; the newest stays. What a crash left half written
+    /// goes the same way.
+    fn trim(&self, bytes_max: u64) -> std::io::Result<()> {
+        let mut entries: Vec<_> = fs::read_dir(&self.folder)?.filter_map(entry).collect();
+        entries.sort_unstable_by_key(|(read_at, ..)| std::cmp::Reverse(*read_at));
+        let mut sum = 0;
+        for (index, (_, bytes, path)) in entries.into_iter().enumerate() {
+            sum += bytes;
+            if index > 0 && sum > bytes_max {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When it was last read, its length and where it is. Other things than entries are nobody's here to remove.
+fn entry(found: std::io::Result<fs::DirEntry>) -> Option<(SystemTime, u64, PathBuf)> {
+    let path = found.ok()?.path();
+    let is_ours = path
+        .extension()
+        .is_some_and(|extension| extension == "code" || extension == "partial");
+    let meta = fs::symlink_metadata(&path).ok()?;
+    let read_at = meta.modified().ok()?;
+    (is_ours && meta.is_file()).then_some((read_at, meta.len(), path))
+}
+
+/// The whole of an entry, which counts as new again.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut entry = Vec::new();
+    file.read_to_end(&mut entry)?;
+    // Best effort: an entry that looks old is compiled again some day.
+    let _ = file.set_modified(SystemTime::now());
+    Ok(entry)
 }
 
 fn write_new(path: &Path, code: &[u8]) -> std::io::Result<()> {
@@ -123,7 +164,6 @@ fn create_private(folder: &Path) -> Check<()> {
 fn check_private(folder: &Path) -> Check<()> {
     use std::os::unix::fs::MetadataExt;
     const OTHERS_WRITE: u32 = 0o022;
-    const WORLD_WRITES: u32 = 0o002;
     const STICKY: u32 = 0o1000;
     let me = rustix::process::geteuid().as_raw();
     let folder = folder.canonicalize().map_err(|error| error.to_string())?;
@@ -131,10 +171,9 @@ fn check_private(folder: &Path) -> Check<()> {
         let meta = ancestor.metadata().map_err(|error| error.to_string())?;
         let (mode, owner) = (meta.mode(), meta.uid());
         let owned = owner == me || (depth > 0 && owner == 0);
-        let writable = match depth {
-            0 => mode & OTHERS_WRITE != 0,
-            _ => mode & WORLD_WRITES != 0 && mode & STICKY == 0,
-        };
+        // In a sticky folder nobody renames what is another's.
+        let is_kept = depth > 0 && mode & STICKY != 0;
+        let writable = mode & OTHERS_WRITE != 0 && !is_kept;
         if !owned || writable {
             return Err(format!("{} can be written by others", ancestor.display()));
         }
@@ -231,10 +270,50 @@ mod tests {
             assert!(Cache::open(below.clone()).is_none(), "mode {mode:o}");
         }
         fs::set_permissions(&below, fs::Permissions::from_mode(0o700)).expect("ours");
-        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).expect("ours");
-        assert!(
-            Cache::open(below).is_none(),
-            "its parent can be renamed away"
-        );
+        for mode in [0o777, 0o775, 0o2775] {
+            fs::set_permissions(&folder.0, fs::Permissions::from_mode(mode)).expect("ours");
+            let cache = Cache::open(below.clone());
+            assert!(cache.is_none(), "its parent {mode:o} can be renamed away");
+        }
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o1777)).expect("ours");
+        assert!(Cache::open(below).is_some(), "its parent is sticky");
+    }
+
+    #[test]
+    fn what_was_not_read_for_longest_makes_room() {
+        let (folder, engine) = (Folder::new("trimmed"), Engine::default());
+        let cache = folder.cache();
+        let component = Component::new(&engine, b"\0asm\x0d\0\x01\0").expect("an empty component");
+        for digest in ["first", "second", "third"] {
+            cache.store(&engine, digest, &component);
+        }
+        let age = |name: &str, seconds: u64| {
+            let then = SystemTime::now() - std::time::Duration::from_secs(seconds);
+            let file = File::open(folder.0.join(name)).expect("there");
+            file.set_modified(then).expect("ours");
+        };
+        fs::write(folder.0.join("notes.txt"), [0; 99]).expect("writable");
+        fs::write(folder.0.join("crashed.partial"), [0; 99]).expect("writable");
+        age("notes.txt", 99);
+        age("crashed.partial", 90);
+        let path = |digest| cache.path(&engine, digest);
+        for (digest, seconds) in [("first", 50), ("second", 40), ("third", 30)] {
+            let path = path(digest);
+            age(
+                path.file_name()
+                    .and_then(std::ffi::OsStr::to_str)
+                    .expect("text"),
+                seconds,
+            );
+        }
+        assert!(cache.load(&engine, "first").is_some());
+        let bytes = fs::metadata(path("first")).expect("there").len();
+        cache.trim(2 * bytes).expect("ours");
+        let left = ["first", "second", "third"].map(|digest| cache.has(&engine, digest));
+        assert_eq!(left, [true, false, true]);
+        assert!(!folder.0.join("crashed.partial").exists());
+        assert!(folder.0.join("notes.txt").exists());
+        cache.trim(0).expect("ours");
+        assert!(cache.has(&engine, "first"), "the newest stays");
     }
 }

@@ -1,12 +1,13 @@
 //! Whether a host would take a component, and why not, without running any of it.
 
-use super::admission;
+use super::capability::Capabilities;
 use super::engine::Engines;
 use super::grants::{Grant, Grants};
 use super::info::{self, digest};
 use super::shape::Shape;
 use super::signature::{self, Signer};
 use super::world::World;
+use super::{admission, policy};
 use crate::error::{Error, Result};
 
 /// What [`check`] found. A refused component is described as far as it can be read.
@@ -38,8 +39,8 @@ pub struct PluginCheck {
     pub refusal: Option<Error>,
 }
 
-/// Looks at a component as a host with `grants` would before it compiles: size, kind, world, contract version
-/// and imports.
+/// Looks at a component as a host with `grants` would before it compiles: size, kind, world, contract version,
+/// imports and grants.
 ///
 /// ```
 /// use lapidary::{Engines, Grants, Limits, check};
@@ -82,6 +83,8 @@ impl PluginCheck {
         (self.world, self.version) = (Some(world), Some(version));
         self.adopts = world.adopts(&shape.exports);
         self.is_cached = engines.has_code(world, &self.digest);
-        admission::check(&self.name, world, grants, &shape)
+        admission::check(&self.name, world, grants, &shape)?;
+        policy::check(&self.name, world, grants)?;
+        Capabilities::check(&self.name, grants, engines.limits())
     }
 }

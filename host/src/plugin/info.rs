@@ -23,6 +23,8 @@ pub struct PluginInfo {
     pub version: String,
     /// The interfaces it imports functions or resources from: the capabilities it asks for.
     pub imports: Vec<String>,
+    /// Everything it exports.
+    pub exports: Vec<String>,
     /// It takes over what an older version kept.
     pub adopts: bool,
     /// SHA-256 of its bytes without a signature, in hex: what is signed, and what the code cache goes by.
@@ -58,6 +60,7 @@ pub(super) fn describe(name: &str, bytes: &[u8], shape: &Shape) -> Result<Plugin
         world,
         version,
         imports: acting(shape),
+        exports: shape.exports.clone(),
         adopts: world.adopts(&shape.exports),
         digest: digest(bytes),
         signer: signature::signer(name, bytes)?,

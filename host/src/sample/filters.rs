@@ -55,12 +55,16 @@ pub(crate) fn min_p(candidates: &mut Vec<Candidate>, share: f32) {
     candidates.truncate(keep.max(1));
 }
 
-/// The softmax over the candidates, of which the first is the likeliest.
+/// The softmax over the candidates, of which the first is the likeliest. Infinite logits share all there is.
 pub(crate) fn probabilities(candidates: &[Candidate]) -> Vec<f32> {
     let max = candidates[0].logit;
     let weights: Vec<f32> = candidates
         .iter()
-        .map(|candidate| (candidate.logit - max).exp())
+        .map(|candidate| match candidate.logit {
+            // Infinity less itself is no number.
+            logit if logit >= max => 1.0,
+            logit => (logit - max).exp(),
+        })
         .collect();
     let sum: f32 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()

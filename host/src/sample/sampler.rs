@@ -286,4 +286,22 @@ mod tests {
         assert_eq!(sampler.next(&[0.0, 9.0, 4.0], None), Some(0));
         assert_eq!(sampler.next(&[f32::NAN, 9.0], None), None);
     }
+
+    #[test]
+    fn an_infinite_logit_is_chosen() {
+        let logits = [1.0, f32::INFINITY, 2.0];
+        for (temperature, top_p, min_p) in [(1.0, 1.0, 0.0), (0.5, 0.95, 0.1), (0.0, 1.0, 0.0)] {
+            let sampling = Sampling {
+                min_p,
+                ..sampling(temperature, 64, top_p)
+            };
+            let mut sampler = sampler(sampling);
+            assert!((0..50).all(|_| sampler.next(&logits, None) == Some(1)));
+        }
+        let two = [f32::INFINITY, 0.0, f32::INFINITY];
+        let mut sampler = sampler(sampling(1.0, 0, 1.0));
+        let drawn: Vec<_> = (0..50).map(|_| sampler.next(&two, None)).collect();
+        assert!(drawn.contains(&Some(0)) && drawn.contains(&Some(2)));
+        assert!(!drawn.contains(&Some(1)));
+    }
 }

@@ -9,7 +9,7 @@ use lapidary::{AgentPlugin, Content, Interrupt, RuntimeBuilder};
 
 use crate::chat::standard_input;
 use crate::message::MessageArgs;
-use crate::model::{ModelArgs, PluginArgs};
+use crate::model::{ModelArgs, PluginArgs, file_name};
 use crate::screen;
 
 /// Let an agent, a plugin that drives the model, do a task.
@@ -38,7 +38,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs it on the model of `builder`.
-pub fn run_on(builder: RuntimeBuilder, args: Args) -> anyhow::Result<ExitCode> {
+pub fn run_on(builder: RuntimeBuilder, mut args: Args) -> anyhow::Result<ExitCode> {
+    args.plugins.tools.agent = Some(file_name(&args.agent));
     let runtime = args.plugins.add_to(builder)?.build()?;
     let file = args.plugins.tools.file(&args.agent)?;
     let engines = runtime.engines();

@@ -113,10 +113,23 @@ fn check_logits() -> anyhow::Result<f32> {
     let logits = generated
         .logits_prefill
         .map(|logits| logits.row(logits.row_count() - 1).to_vec());
-    let pairs = logits.into_iter().flatten().zip(last_logits);
-    Ok(pairs
-        .map(|(found, expected)| (found - expected).abs())
-        .fold(0.0, f32::max))
+    difference(&logits.unwrap_or_default(), &last_logits)
+}
+
+/// The greatest one; infinite where a number is none.
+fn difference(found: &[f32], expected: &[f32]) -> anyhow::Result<f32> {
+    let (count, wanted) = (found.len(), expected.len());
+    anyhow::ensure!(
+        count == wanted,
+        "expected {wanted} logits, found {count}; this ONNX Runtime computes wrongly here, try the fetched one"
+    );
+    let pairs = found.iter().zip(expected);
+    let differences = pairs.map(|(found, expected)| (found - expected).abs());
+    // `f32::max` would pass over what is no number.
+    Ok(differences.fold(0.0, |most, one| match one.is_nan() {
+        true => f32::INFINITY,
+        false => most.max(one),
+    }))
 }
 
 /// The ids of the text case and the logits of its last token.
@@ -195,4 +208,32 @@ fn in_words<T, E: std::fmt::Display>(
     result: std::result::Result<T, E>,
 ) -> std::result::Result<T, String> {
     result.map_err(|error| format!("{error:#}").replace("\n  because", "; because"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_differs() {
+        let expected = [1.0, 2.0, 3.0];
+        let most = difference(&[1.0, 2.5, 3.0], &expected).expect("as many");
+        assert_eq!(most, 0.5);
+        for wrong in [f32::NAN, f32::INFINITY] {
+            for at in 0..3 {
+                let mut found = expected;
+                found[at] = wrong;
+                assert_eq!(
+                    difference(&found, &expected).expect("as many"),
+                    f32::INFINITY
+                );
+            }
+        }
+        for count in 0..3 {
+            assert!(
+                difference(&expected[..count], &expected).is_err(),
+                "{count}"
+            );
+        }
+    }
 }

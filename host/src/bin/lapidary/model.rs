@@ -1,6 +1,7 @@
 //! The flags that choose a model and its plugins, and the runtime they make.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::Context;
 use clap::{Args as ClapArgs, ValueEnum};
@@ -83,6 +84,9 @@ pub struct ToolArgs {
     /// is told, and the one before it stays.
     #[arg(long)]
     watch: bool,
+    /// An agent beside the plugins, by its file's name: grants may name it as well.
+    #[arg(skip)]
+    pub agent: Option<String>,
 }
 
 /// Finds ONNX Runtime, fetching it once unless that is forbidden.
@@ -273,23 +277,23 @@ impl ToolArgs {
             .map(PluginSettings::grants)
             .transpose()?
             .unwrap_or_default();
-        for text in self.grants.iter().flat_map(|texts| texts.split(',')) {
+        let texts = self.grants.iter().flat_map(|texts| texts.split(','));
+        for text in texts.map(str::trim) {
             let named = text
                 .split_once('@')
                 .filter(|(plugin, _)| *plugin == name || self.names(plugin));
             grants = match named {
                 Some((plugin, text)) if plugin == name => grants.with_text(text)?,
                 Some(_) => grants,
-                None => grants.with_text(text.trim())?,
+                None => grants.with_text(text)?,
             };
         }
         Ok(grants)
     }
 
     fn names(&self, name: &str) -> bool {
-        self.plugins
-            .iter()
-            .any(|plugin| file_name(Path::new(plugin)) == name)
+        let plugins = self.plugins.iter().map(Path::new).map(file_name);
+        plugins.chain(self.agent.clone()).any(|known| known == name)
     }
 }
 
@@ -339,7 +343,19 @@ fn builtin(name: &str) -> Option<PluginFile> {
 
 /// Reads a file that the caller named.
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))
+    fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))
+}
+
+/// Reads a text that need not be there. One that is there and cannot be read, such as a link to nowhere, is an
+/// error.
+pub fn read_if_there(path: &Path) -> anyhow::Result<Option<String>> {
+    let there = fs::symlink_metadata(path);
+    if there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let text =
+        fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    Ok(Some(text))
 }
 
 /// The last part of a path, which names a plugin in errors.

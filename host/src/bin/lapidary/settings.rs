@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context;
 use lapidary::{Fallback, Grants, OnFailure, PluginLimits};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::model::read_if_there;
 
 /// What the file may say.
 #[derive(Debug, Default, Deserialize)]
@@ -58,10 +59,9 @@ impl PluginSettings {
 /// Reads `lapidary.toml` in the working directory, where there is one.
 pub fn read() -> anyhow::Result<Settings> {
     let path = Path::new("lapidary.toml");
-    if !path.exists() {
+    let Some(text) = read_if_there(path)? else {
         return Ok(Settings::default());
-    }
-    let text = std::fs::read_to_string(path).context("lapidary.toml cannot be read")?;
+    };
     toml::from_str(&text).map_err(|error| {
         let detail = format!(
             "expected model, provider, dtype or plugins: {}",

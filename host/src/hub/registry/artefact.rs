@@ -59,7 +59,7 @@ impl Artefact {
             "architecture": "wasm",
             "os": "wasip2",
             "layerDigests": [layer.digest],
-            "component": {"imports": info.imports, "exports": []},
+            "component": {"imports": info.imports, "exports": info.exports},
         });
         let config = config.to_string().into_bytes();
         let mut annotations = BTreeMap::from([
@@ -172,6 +172,11 @@ impl Descriptor {
             ));
         }
         let bytes = fetch(self)?;
+        if bytes.len() as u64 != self.size {
+            let (said, found) = (self.size, bytes.len());
+            let detail = format!("expected {said} bytes of {}, found {found}", self.digest);
+            return Err(Error::invalid(subject, detail));
+        }
         check_digest(subject, &self.digest, &bytes)?;
         Ok(bytes)
     }
@@ -195,4 +200,42 @@ pub(super) fn digest(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("a String takes every write");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_is_as_long_as_said() {
+        let bytes = b"all of it";
+        let checked = |size| {
+            let said = Descriptor {
+                size,
+                ..Descriptor::of(COMPONENT_TYPE, bytes)
+            };
+            said.checked("x", 100, &mut |_| Ok(bytes.to_vec()))
+        };
+        assert_eq!(checked(9).expect("it is"), bytes);
+        for size in [8, 10, 101] {
+            assert!(checked(size).is_err(), "{size}");
+        }
+    }
+
+    #[test]
+    fn the_config_names_what_goes_in_and_out() {
+        let clock = Artefact::new("clock", "1", lapidary_guests::TOOL_CLOCK.to_vec());
+        let config = clock.expect("a tool").config;
+        let config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
+        let component = &config["component"];
+        let text = |field: &str| component[field].to_string();
+        assert!(
+            text("imports").contains("lapidary:plugin/clock@0.1.0"),
+            "{component}"
+        );
+        assert!(
+            text("exports").contains("lapidary:plugin/tools@0.1.0"),
+            "{component}"
+        );
+    }
 }

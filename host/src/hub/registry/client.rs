@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ureq::http::{Request, Response, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, ResponseExt};
 
 use super::artefact::{Artefact, JSON_BYTES_MAX, MANIFEST_TYPE, check_digest};
 use super::reference::Reference;
@@ -65,7 +65,7 @@ struct Registry<'a> {
     agent: Agent,
     /// `https://ghcr.io`; a registry on this machine is spoken to in the clear.
     origin: String,
-    repository: &'a str,
+    reference: &'a Reference,
     login: Option<&'a Login>,
     /// What the registry wants to see with each request, once it said so.
     authorization: RefCell<Option<String>>,
@@ -75,8 +75,7 @@ struct Registry<'a> {
 impl<'a> Registry<'a> {
     fn new(reference: &'a Reference, login: Option<&'a Login>) -> Self {
         let host = reference.registry.split(':').next().unwrap_or_default();
-        let is_here = ["localhost", "127.0.0.1"].contains(&host);
-        let scheme = if is_here { "http" } else { "https" };
+        let scheme = if is_here(host) { "http" } else { "https" };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(SILENCE_MAX))
@@ -85,7 +84,7 @@ impl<'a> Registry<'a> {
         Self {
             agent: config.build().into(),
             origin: format!("{scheme}://{}", reference.registry),
-            repository: &reference.repository,
+            reference,
             login,
             authorization: RefCell::new(None),
             subject: format!("registry {}", reference.registry),
@@ -93,7 +92,7 @@ impl<'a> Registry<'a> {
     }
 
     fn path(&self, kind: &str, name: &str) -> String {
-        format!("/v2/{}/{kind}/{name}", self.repository)
+        format!("/v2/{}/{kind}/{name}", self.reference.repository)
     }
 
     /// Sends a blob that the registry does not have yet.
@@ -102,7 +101,7 @@ impl<'a> Registry<'a> {
         if known.status() == 200 {
             return Ok(());
         }
-        let start = format!("/v2/{}/blobs/uploads/", self.repository);
+        let start = self.path("blobs", "uploads/");
         let answer = self.ask("POST", &start, &[], Some(&[]))?;
         let answer = self.expect(answer, &[202], &start)?;
         let place = header(&answer, "location").unwrap_or_default();
@@ -113,7 +112,8 @@ impl<'a> Registry<'a> {
         self.expect(answer, &[201], &place).map(drop)
     }
 
-    /// One request; a second one when the registry wants to know first who asks.
+    /// One request; a second one when the registry wants to know first who asks. What it was told before need not
+    /// do: a token may be for reading alone, or have expired. Whoever else answers is told nothing.
     fn ask(
         &self,
         method: &str,
@@ -122,7 +122,7 @@ impl<'a> Registry<'a> {
         body: Option<&[u8]>,
     ) -> Result<Response<Body>> {
         let answer = self.send(method, path, headers, body)?;
-        if answer.status() != 401 || self.authorization.borrow().is_some() {
+        if answer.status() != 401 || !self.is_own(answer.get_uri()) {
             return Ok(answer);
         }
         let challenge = header(&answer, "www-authenticate").unwrap_or_default();
@@ -143,12 +143,17 @@ impl<'a> Registry<'a> {
             true => format!("{}{path}", self.origin),
             false => path.to_owned(),
         };
-        let mut request = Request::builder().method(method).uri(&address);
+        let address: Uri = address.parse().map_err(|source| {
+            self.failure(format!("{address:?} is no address"))
+                .with_source(source)
+        })?;
+        let is_own = self.is_own(&address);
+        let mut request = Request::builder().method(method).uri(address);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         if let Some(authorization) = self.authorization.borrow().as_deref()
-            && origin(&address).as_ref() == Some(&self.origin)
+            && is_own
         {
             request = request.header("authorization", authorization);
         }
@@ -157,7 +162,7 @@ impl<'a> Registry<'a> {
             None => request.body(()).map(|request| self.agent.run(request)),
         };
         let answer = answer.map_err(|source| {
-            self.failure(format!("{address:?} is no address"))
+            self.failure(format!("cannot be asked for {path}"))
                 .with_source(source)
         })?;
         answer.map_err(|source| {
@@ -173,12 +178,11 @@ impl<'a> Registry<'a> {
             format!("Basic {}", STANDARD.encode(pair))
         });
         let Some(fields) = challenge.strip_prefix("Bearer ") else {
-            let detail =
-                "wants an account; set LAPIDARY_REGISTRY_USER and LAPIDARY_REGISTRY_PASSWORD";
-            return account.ok_or_else(|| self.failure(detail.to_owned()));
+            let detail = || format!("wants an account; {}", self.account_wanted());
+            return account.ok_or_else(|| self.failure(detail()));
         };
         let realm = field(fields, "realm").unwrap_or_default();
-        let mut request = self.agent.get(realm);
+        let mut request = self.agent.get(self.token_address(realm)?);
         for name in ["service", "scope"] {
             if let Some(value) = field(fields, name) {
                 request = request.query(name, value);
@@ -200,6 +204,32 @@ impl<'a> Registry<'a> {
         Ok(format!("Bearer {token}"))
     }
 
+    /// Where a registry says that tokens are. An account does not leave this machine in the clear.
+    fn token_address(&self, realm: &str) -> Result<Uri> {
+        let is_safe = |uri: &Uri| match uri.scheme_str() {
+            Some("http") => self.origin.starts_with("http:") && uri.host().is_some_and(is_here),
+            scheme => scheme == Some("https"),
+        };
+        let address = realm.parse().ok().filter(is_safe);
+        address.ok_or_else(|| {
+            let detail = format!("names {realm:?} for tokens; expected an https:// address");
+            self.failure(detail)
+        })
+    }
+
+    fn account_wanted(&self) -> String {
+        format!(
+            "set LAPIDARY_REGISTRY to {}, and LAPIDARY_REGISTRY_USER and LAPIDARY_REGISTRY_PASSWORD to an account \
+             there that may",
+            self.reference.registry
+        )
+    }
+
+    /// Whether an address is the registry's own.
+    fn is_own(&self, address: &Uri) -> bool {
+        origin(address).as_ref() == Some(&self.origin)
+    }
+
     fn expect(
         &self,
         answer: Response<Body>,
@@ -211,11 +241,9 @@ impl<'a> Registry<'a> {
             return Ok(answer);
         }
         let cure = match status.as_u16() {
-            401 | 403 => {
-                "; set LAPIDARY_REGISTRY_USER and LAPIDARY_REGISTRY_PASSWORD to an account that may"
-            }
-            404 => "; check registry, repository and tag",
-            _ => "",
+            401 | 403 => format!("; {}", self.account_wanted()),
+            404 => "; check registry, repository and tag".to_owned(),
+            _ => String::new(),
         };
         Err(self.failure(format!("answered {status} for {path}{cure}")))
     }
@@ -249,9 +277,14 @@ fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// `https://host:port` of an address.
-fn origin(address: &str) -> Option<String> {
-    let uri: Uri = address.parse().ok()?;
-    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+fn origin(address: &Uri) -> Option<String> {
+    let (scheme, authority) = (address.scheme_str()?, address.authority()?);
+    Some(format!("{scheme}://{authority}"))
+}
+
+/// Whether a name is this machine's own.
+fn is_here(host: &str) -> bool {
+    ["localhost", "127.0.0.1"].contains(&host)
 }
 
 #[cfg(test)]

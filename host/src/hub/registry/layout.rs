@@ -1,11 +1,12 @@
 //! Artefacts in a folder: an OCI image layout.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::artefact::{Artefact, Descriptor, MANIFEST_TYPE, check_digest};
+use super::artefact::{Artefact, Descriptor, JSON_BYTES_MAX, MANIFEST_TYPE, check_digest};
 use crate::error::{Error, Result};
 
 const TAG: &str = "org.opencontainers.image.ref.name";
@@ -59,15 +60,18 @@ pub fn write_layout(folder: &Path, tag: &str, artefact: &Artefact) -> Result<()>
     write(&folder.join("index.json"), &index)
 }
 
-/// The artefact that `tag` names in the layout in `folder`, or one by its digest; without either, the last one.
+/// The artefact that `tag` names in the layout in `folder`, or, where it begins with `sha256:`, the one with that
+/// digest; without a tag, the last one.
 ///
 /// # Errors
 /// `Io` when it cannot be read, `Invalid` when there is no such artefact or it is damaged.
 pub fn read_layout(folder: &Path, tag: Option<&str>) -> Result<Artefact> {
     let index = read_index(folder)?;
     let is_it = |found: &&Descriptor| {
-        tag.is_none_or(|tag| {
-            found.digest == tag || found.annotations.get(TAG).is_some_and(|name| name == tag)
+        tag.is_none_or(|tag| match tag.starts_with("sha256:") {
+            // A tag may be any text, another artefact's digest as well.
+            true => found.digest == tag,
+            false => found.annotations.get(TAG).is_some_and(|name| name == tag),
         })
     };
     let Some(found) = index.manifests.iter().rfind(is_it) else {
@@ -84,15 +88,15 @@ pub fn read_layout(folder: &Path, tag: Option<&str>) -> Result<Artefact> {
         );
         return Err(Error::invalid(name(folder), detail));
     };
-    let manifest = read(&blob(folder, &found.digest)?)?;
+    let manifest = read(&blob(folder, &found.digest)?, JSON_BYTES_MAX as u64)?;
     check_digest(&name(folder), &found.digest, &manifest)?;
     Artefact::assemble(&name(folder), manifest, &mut |wanted| {
-        read(&blob(folder, &wanted.digest)?)
+        read(&blob(folder, &wanted.digest)?, wanted.size)
     })
 }
 
 fn read_index(folder: &Path) -> Result<Index> {
-    let bytes = read(&folder.join("index.json"))?;
+    let bytes = read(&folder.join("index.json"), JSON_BYTES_MAX as u64)?;
     serde_json::from_slice(&bytes).map_err(|source| {
         let detail = "expected index.json of an OCI layout, found something else";
         Error::invalid(name(folder), detail).with_source(source)
@@ -117,8 +121,23 @@ fn name(folder: &Path) -> String {
     format!("layout {}", folder.display())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|source| Error::reading(path, source))
+/// A file of at most `bytes_max`. A pipe would wait for a writer, a device may never end.
+fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let failed = |source| Error::reading(path, source);
+    let refused = |detail: String| Error::invalid(path.display().to_string(), detail);
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(refused("expected a file, found something else".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    let mut file = file.take(bytes_max.saturating_add(1));
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    match bytes.len() as u64 > bytes_max {
+        true => Err(refused(format!(
+            "expected at most {bytes_max} bytes, found more"
+        ))),
+        false => Ok(bytes),
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

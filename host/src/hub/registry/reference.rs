@@ -41,7 +41,7 @@ fn is_part(part: &str) -> bool {
 
 fn parse(text: &str) -> Option<Reference> {
     let (text, digest) = match text.split_once('@') {
-        Some((text, digest)) => (text, Some(digest.to_owned())),
+        Some((text, digest)) => (text, Some(digest.to_ascii_lowercase())),
         None => (text, None),
     };
     let (registry, path) = text.split_once('/')?;
@@ -94,6 +94,8 @@ mod tests {
         }
         let short: Reference = "ghcr.io/me/x".parse().expect("a reference");
         assert_eq!(short.tag, "latest");
+        let shouted = digest.replace("0a", "0A").parse::<Reference>();
+        assert_eq!(shouted.expect("a reference").to_string(), digest);
     }
 
     #[test]

@@ -25,11 +25,14 @@ pub(super) use self::http::{Client, Held, HttpRequest, HttpResponse, Patience, i
 pub(super) use self::io::Io;
 pub(super) use self::key_value::KeyValue;
 pub(super) use self::meter::{Meter, Open};
+#[cfg(feature = "http")]
+use self::reach::Allowed;
 use self::redact::Redactor;
 use super::engine::Engines;
 use super::grants::{Grant, Grants};
 use super::subject;
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 
 /// Everything that one plugin may use.
 pub(super) struct Capabilities {
@@ -55,12 +58,7 @@ impl Capabilities {
             true => engines.key_value(name, grants.key_value.as_deref())?,
             false => Arc::default(),
         };
-        #[cfg(not(feature = "http"))]
-        if grants.has(Grant::Http) {
-            let reason =
-                "is granted http, which this build leaves out; build with the feature http";
-            return Err(Error::unsupported(subject(name), reason));
-        }
+        check_hosts(name, grants)?;
         Ok(Self {
             config: grants.config.clone(),
             secrets: grants.secrets.clone(),
@@ -81,6 +79,14 @@ impl Capabilities {
         })
     }
 
+    /// Refuses what [`Self::open`] would refuse, and keeps nothing of it.
+    pub(super) fn check(name: &str, grants: &Grants, limits: &Limits) -> Result<()> {
+        Folders::open(&grants.folders, limits.file_bytes_max)
+            .map_err(|reason| Error::invalid(subject(name), reason))?;
+        KeyValue::open(grants.key_value.as_deref(), limits.key_value_bytes_max)?;
+        check_hosts(name, grants)
+    }
+
     /// The same, on a copy of what the plugin keeps.
     pub(super) fn apart(self) -> Self {
         let key_value = Arc::new(self.key_value.copy());
@@ -95,6 +101,23 @@ impl Capabilities {
     /// The same of everything in `value`.
     pub(super) fn without_secrets(&self, value: Value) -> Value {
         self.redactor.value(value)
+    }
+}
+
+/// Refuses hosts that are none.
+#[cfg(feature = "http")]
+fn check_hosts(name: &str, grants: &Grants) -> Result<()> {
+    let allowed = Allowed::new(&grants.hosts).map(drop);
+    allowed.map_err(|reason| Error::invalid(subject(name), reason))
+}
+
+/// Refuses all of them.
+#[cfg(not(feature = "http"))]
+fn check_hosts(name: &str, grants: &Grants) -> Result<()> {
+    let reason = "is granted http, which this build leaves out; build with the feature http";
+    match grants.has(Grant::Http) {
+        true => Err(Error::unsupported(subject(name), reason)),
+        false => Ok(()),
     }
 }
 

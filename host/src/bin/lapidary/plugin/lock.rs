@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::invalid;
+use crate::model::read_if_there;
 
 /// The file.
 #[derive(Default, Deserialize, Serialize)]
@@ -34,11 +35,9 @@ pub struct Pin {
 impl Lock {
     /// The lock file, or an empty one where there is none.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        if !path.exists() {
+        let Some(text) = read_if_there(path)? else {
             return Ok(Self::default());
-        }
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("{}: cannot be read", path.display()))?;
+        };
         toml::from_str(&text)
             .map_err(|error| invalid(path.display(), error.message().to_owned()).into())
     }

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use lapidary::{Artefact, Login, Reference, inspect, read_layout, write_layout};
 
 use super::lock::{Lock, Pin};
-use super::manifest::Project;
+use super::manifest::{Project, invalid};
 use crate::model::{file_name, read};
 use crate::screen;
 
@@ -30,7 +30,8 @@ pub struct PackArgs {
 
 /// Push a packed plugin to a registry, and print its digest.
 ///
-/// LAPIDARY_REGISTRY_USER and LAPIDARY_REGISTRY_PASSWORD name an account where one is needed.
+/// Where an account is needed: LAPIDARY_REGISTRY is the registry that it is for, such as ghcr.io, LAPIDARY_REGISTRY_USER
+/// and LAPIDARY_REGISTRY_PASSWORD are the account. No other registry gets it.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:\n  lapidary plugin push build/oci ghcr.io/me/count-words:0.1.0")]
 pub struct PushArgs {
@@ -46,6 +47,7 @@ pub struct PushArgs {
 /// Pull a plugin from a registry or an OCI layout, and print its digest.
 ///
 /// The lock file keeps the digest of what came: the next pull of the same name brings exactly that again, or nothing.
+/// Accounts are as with `lapidary plugin push`.
 #[derive(ClapArgs)]
 #[command(
     after_help = "Example:\n  lapidary plugin pull ghcr.io/me/count-words:0.1.0 --out count-words.wasm"
@@ -81,7 +83,8 @@ pub fn pack(args: &PackArgs) -> anyhow::Result<ExitCode> {
 
 pub fn push(args: &PushArgs) -> anyhow::Result<ExitCode> {
     let artefact = read_layout(&args.layout, args.tag.as_deref())?;
-    lapidary::push(&args.reference, &artefact, login().as_ref())?;
+    let login = login(&args.reference.registry);
+    lapidary::push(&args.reference, &artefact, login.as_ref())?;
     screen::result(&format!("{}\n", artefact.digest()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -90,17 +93,22 @@ pub fn pull(args: &PullArgs) -> anyhow::Result<ExitCode> {
     let mut lock = Lock::read(&args.lock)?;
     let pinned = lock.digest(&args.reference).filter(|_| !args.update);
     let artefact = fetch(&args.reference, pinned)?;
+    let found = artefact.digest();
+    if let Some(pinned) = pinned.filter(|pinned| **pinned != found) {
+        let detail = format!("pins {} to {pinned}, found {found}", args.reference);
+        return Err(invalid(args.lock.display(), detail).into());
+    }
     let info = inspect(&file_name(&args.out), artefact.component())?;
-    fs::write(&args.out, artefact.component())
-        .with_context(|| format!("{}: cannot be written", args.out.display()))?;
     lock.pin(Pin {
         reference: args.reference.clone(),
-        digest: artefact.digest(),
+        digest: found.clone(),
         component: info.digest,
         signer: info.signer.map(|signer| signer.to_string()),
     });
     lock.write(&args.lock)?;
-    screen::result(&format!("{}\n", artefact.digest()))?;
+    fs::write(&args.out, artefact.component())
+        .with_context(|| format!("{}: cannot be written", args.out.display()))?;
+    screen::result(&format!("{found}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -117,10 +125,16 @@ fn fetch(reference: &str, pinned: Option<&str>) -> anyhow::Result<Artefact> {
     if let Some(pinned) = pinned {
         reference.digest = Some(pinned.to_owned());
     }
-    Ok(lapidary::pull(&reference, login().as_ref())?)
+    let login = login(&reference.registry);
+    Ok(lapidary::pull(&reference, login.as_ref())?)
 }
 
-fn login() -> Option<Login> {
+/// The environment's account, if it is one at `registry`.
+fn login(registry: &str) -> Option<Login> {
+    let owner = std::env::var("LAPIDARY_REGISTRY").ok()?;
+    if !owner.eq_ignore_ascii_case(registry) {
+        return None;
+    }
     let user = std::env::var("LAPIDARY_REGISTRY_USER").ok()?;
     let password = std::env::var("LAPIDARY_REGISTRY_PASSWORD").ok()?;
     Some(Login { user, password })
