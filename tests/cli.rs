@@ -31,6 +31,8 @@ mod record;
 mod registry;
 #[path = "cli/share.rs"]
 mod share;
+#[path = "cli/strangers.rs"]
+mod strangers;
 
 use std::fs;
 use std::io::Write;

@@ -8,7 +8,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// A failure: a subject, what was expected and found, and often the way out.
 ///
-/// One word wide. `{}` prints one line; `{:#}` adds the causes.
+/// One word wide. `{}` prints what may be told to anybody, the model and other programs too; `{:#}` adds the causes,
+/// which are for the operator: what a plugin logged last, and where it was. Both are [`printable`].
 ///
 /// ```
 /// use lapidary::{Error, ErrorKind};
@@ -161,13 +162,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.inner.subject, self.inner.detail)?;
+        let mut text = format!("{}: {}", self.inner.subject, self.inner.detail);
         let mut cause = self.source().filter(|_| f.alternate());
         while let Some(error) = cause {
-            write!(f, "\n  because {error}")?;
+            text.push_str(&format!("\n  because {error}"));
             cause = error.source();
         }
-        Ok(())
+        f.write_str(&printable(&text))
     }
 }
 
@@ -181,4 +182,25 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.source.as_ref().map(|source| &**source as _)
     }
+}
+
+/// `text` as it may go to a terminal, whoever wrote it: but for tabs and ends of lines, control characters become
+/// spaces, and so do those that reorder what a person reads.
+///
+/// ```
+/// assert_eq!(lapidary::printable("a\u{1b}]0;b\u{7}\n\u{202e}c"), "a ]0;b \n c");
+/// ```
+pub fn printable(text: &str) -> String {
+    let plain = |character: char| match character {
+        '\n' | '\t' => character,
+        _ if is_disruptive(character) => ' ',
+        _ => character,
+    };
+    text.chars().map(plain).collect()
+}
+
+/// Whether a terminal would act on it in place of showing it, or show what follows in another order.
+pub(crate) fn is_disruptive(character: char) -> bool {
+    let reorders = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || reorders
 }

@@ -44,7 +44,7 @@
 //! | record what plugins did, and do it again | [`Engines::record`], [`Plugin::replay`] |
 //! | bound everything | [`Limits`] |
 //! | choose CPU, CUDA or CoreML | [`Providers`] |
-//! | handle a failure | [`Error`], [`ErrorKind`] |
+//! | handle a failure | [`Error`], [`ErrorKind`], [`printable`] |
 
 mod chat;
 mod constrain;
@@ -68,7 +68,7 @@ pub use chat::{
     ToolCall, ToolChoice, ToolResult, ToolSpec, ToolTraits, Usage, VideoView,
 };
 pub use constrain::GrammarProbe;
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, printable};
 pub use graph::library as onnxruntime;
 pub use graph::{Dtype, Provider, Providers, available as available_providers};
 #[cfg(feature = "hub")]

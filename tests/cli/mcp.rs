@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use super::{hostile, lapidary, lines, refused, run, text};
 
 /// A client that started the server itself.
-struct Client {
+pub struct Client {
     server: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Client {
-    fn of(flags: &[&str]) -> Self {
+    pub fn of(flags: &[&str]) -> Self {
         let mut server = lapidary(&[&["mcp"], flags].concat())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -61,7 +61,7 @@ impl Client {
         serde_json::from_str(&line).unwrap()
     }
 
-    fn call(&mut self, name: &str, arguments: Value) -> Value {
+    pub fn call(&mut self, name: &str, arguments: Value) -> Value {
         self.ask("tools/call", json!({"name": name, "arguments": arguments}))
     }
 }
@@ -73,7 +73,7 @@ impl Drop for Client {
     }
 }
 
-fn hello() -> Value {
+pub fn hello() -> Value {
     let client = json!({"name": "test", "version": "1"});
     json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
 }
@@ -156,14 +156,14 @@ fn a_client_hears_that_the_tools_changed_without_asking() {
     assert_eq!(tools["result"]["tools"][0]["name"], "weather");
 }
 
-/// One request over HTTP; the whole response.
-fn post(address: &str, host: &str, body: &Value) -> String {
+/// One request over HTTP, with these headers beside the usual ones; the whole response.
+pub fn post(address: &str, headers: &str, body: &Value) -> String {
     let body = body.to_string();
     let mut stream = TcpStream::connect(address).unwrap();
     let accepted = "application/json, text/event-stream";
     write!(
         stream,
-        "POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nAccept: {accepted}\r\n\
+        "POST /mcp HTTP/1.1\r\n{headers}\r\nContent-Type: application/json\r\nAccept: {accepted}\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -174,17 +174,24 @@ fn post(address: &str, host: &str, body: &Value) -> String {
 }
 
 /// A server at an address of this machine, until it is dropped.
-struct HttpServer {
-    server: Child,
-    address: String,
+pub struct HttpServer {
+    pub server: Child,
+    pub address: String,
 }
 
 impl HttpServer {
     fn of(plugin: &str) -> Self {
-        let mut server = lapidary(&["mcp", "--plugin", plugin, "--http", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::started(lapidary(&[
+            "mcp",
+            "--plugin",
+            plugin,
+            "--http",
+            "127.0.0.1:0",
+        ]))
+    }
+
+    pub fn started(mut command: Command) -> Self {
+        let mut server = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut told = BufReader::new(server.stderr.take().unwrap());
         told.read_line(&mut line).unwrap();
@@ -206,8 +213,8 @@ fn over_http_names_that_are_not_this_machines_are_refused() {
     let server = HttpServer::of("calculator");
     let address = &server.address;
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello()});
-    let own = post(address, address, &request);
-    let foreign = post(address, "evil.example", &request);
+    let own = post(address, &format!("Host: {address}"), &request);
+    let foreign = post(address, "Host: evil.example", &request);
     assert!(own.starts_with("HTTP/1.1 200"), "{own}");
     assert!(own.contains("\"lapidary\""), "{own}");
     assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
@@ -220,7 +227,7 @@ fn server(plugin: &str) -> String {
 }
 
 /// The events of a chat that must call `tool` of a server.
-fn chat(command: &str, tool: &str) -> Vec<Value> {
+pub fn chat(command: &str, tool: &str) -> Vec<Value> {
     let flags = ["--json", "--greedy", "--strict", "--tool-choice", tool];
     let asked = ["--max-tokens", "64", "What is 17 times 23?"];
     lines(&run(

@@ -1,6 +1,7 @@
 //! What a component imports against what its world allows and the operator granted.
 
 use super::grants::{Grant, Grants};
+use super::log::printable;
 use super::shape::{Extern, Shape};
 use super::world::{Interface, World};
 use super::{Check, subject};
@@ -10,7 +11,8 @@ use crate::error::{Error, Result};
 pub(super) fn check(name: &str, world: World, grants: &Grants, shape: &Shape) -> Result<()> {
     shape.imports.iter().try_for_each(|import| {
         check_import(world, grants, import).map_err(|reason| {
-            Error::invalid(subject(name), format!("asks for {}, {reason}", import.name))
+            let import = printable(&import.name);
+            Error::invalid(subject(name), format!("asks for {import}, {reason}"))
         })
     })
 }
@@ -145,6 +147,12 @@ mod tests {
                 assert!(refusal.contains(words), "{refusal}");
             }
         }
+    }
+
+    #[test]
+    fn an_import_cannot_drive_a_terminal_by_its_name() {
+        let refusal = refusal(World::ToolProvider, "url=<\u{1b}[2J\n\u{202e}>", "");
+        assert!(refusal.contains("asks for url=< [2J  >, "), "{refusal:?}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::error::is_disruptive;
+
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
@@ -110,12 +112,9 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 fn plain(character: char) -> char {
-    // Bidirectional controls could reorder what a person reads.
-    let reorders = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if character.is_control() || reorders {
-        ' '
-    } else {
-        character
+    match is_disruptive(character) {
+        true => ' ',
+        false => character,
     }
 }
 

@@ -338,10 +338,12 @@ impl Sandbox {
         if let Some(place) = place(&error) {
             detail.push_str(&format!("; at {place}"));
         }
-        if let Some(tail) = log.tail() {
-            detail.push_str(&format!("; its log ends: {tail}"));
-        }
-        Error::new(ErrorKind::Plugin, self.subject(), detail).with_source(error)
+        // The contract promises that the log is for the operator: the cause is, the detail is the model's too.
+        let source = match log.tail() {
+            Some(tail) => error.context(format!("its log ends: {tail}")),
+            None => error,
+        };
+        Error::new(ErrorKind::Plugin, self.subject(), detail).with_source(source)
     }
 
     /// What wasmtime refused without a type of its own.

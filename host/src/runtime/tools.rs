@@ -1,5 +1,6 @@
 //! The tools of all plugins, and one round of calls.
 
+use std::error::Error as _;
 use std::thread;
 
 use crate::chat::{Content, ToolCall, ToolResult, ToolSpec};
@@ -120,7 +121,7 @@ impl Toolbox {
         let result = match plugin.call_streaming(call, interrupt, &mut |text| progress(call, text))
         {
             Ok(result) => result,
-            Err(error) if is_of_the_call(error.kind()) => failed(call, error.to_string()),
+            Err(error) if is_of_the_call(error.kind()) => failed(call, told(&error)),
             Err(error) => return Err(error),
         };
         let size = result.content.text_bytes();
@@ -149,6 +150,14 @@ fn unique(plugins: &[ToolPlugin]) -> Result<()> {
         let detail = "is the name of two plugins; give one of the files another name";
         Err(Error::invalid(format!("plugin \"{}\"", pair[0]), detail))
     })
+}
+
+/// What the model is told; its cause is the operator's.
+fn told(error: &Error) -> String {
+    if let Some(cause) = error.source() {
+        tracing::warn!("{}: {cause}", error.subject());
+    }
+    error.to_string()
 }
 
 /// What the model may mend, or work around: the chat goes on.

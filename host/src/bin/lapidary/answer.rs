@@ -71,7 +71,14 @@ pub fn answer(
         if options.tool_choice != ToolChoice::None {
             options.tool_choice = ToolChoice::Auto;
         }
-        for result in servers.results(&conversation, options.approval.as_ref()) {
+        let results = match servers.results(&conversation, options.approval.as_ref()) {
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                let added = conversation.messages.split_off(given);
+                return Ok((FinishReason::Cancelled, added));
+            }
+            results => results?,
+        };
+        for result in results {
             conversation.messages.push(Message::tool(&result));
             view.event(&Event::ToolResult(result))?;
         }

@@ -34,8 +34,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// A server of the Model Context Protocol, by its command line, with which it is started, or by its address,
-    /// http://… or https://…; the model may call its tools. One that may change things is asked about first. May be
-    /// given several times.
+    /// http://… or https://…; the model may call its tools. One that the server does not call read-only is asked about
+    /// first; its word for that is believed. May be given several times.
     #[arg(long, value_name = "COMMAND|ADDRESS")]
     mcp: Vec<String>,
 }

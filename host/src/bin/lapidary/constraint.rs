@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use lapidary::{Approval, Error, ErrorKind, ResponseFormat, Thinking, ToolCall, ToolChoice};
 
 use crate::model::read;
+use crate::screen;
 
 /// What the model may write.
 #[derive(ClapArgs, Clone, Debug)]
@@ -93,8 +94,7 @@ fn asked(call: &ToolCall) -> bool {
     if !std::io::stdin().is_terminal() {
         return false;
     }
-    // A question is no remark: it is shown with --quiet too.
-    eprint!("\nrun {}({})? [y/N] ", call.name, call.arguments);
+    screen::question(&format!("\nrun {}({})? [y/N] ", call.name, call.arguments));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")

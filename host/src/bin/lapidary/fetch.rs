@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressStyle};
-use lapidary::{DtypeChoice, FetchProgress, FetchRequest, HubId, onnxruntime};
+use lapidary::{DtypeChoice, FetchProgress, FetchRequest, HubId, onnxruntime, printable};
 
 use crate::screen;
 
@@ -87,7 +87,7 @@ impl Shown {
     fn here(&mut self, file: &str, bytes: u64) {
         if self.file != file {
             file.clone_into(&mut self.file);
-            self.bar.set_message(self.file.clone());
+            self.bar.set_message(printable(file));
             if self.bar.is_hidden() {
                 screen::progress(file);
             }

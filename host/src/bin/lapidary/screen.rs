@@ -1,4 +1,5 @@
-//! What goes to the terminal: results to standard output, everything else to standard error.
+//! What goes to the terminal: results to standard output, everything else to standard error. Plugins, servers and
+//! models cannot send it escape sequences.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
-use lapidary::Error;
+use lapidary::{Error, printable};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -25,13 +26,28 @@ pub fn start(quiet: bool) {
     let shown = Targets::new().with_default(level);
     let shown = shown.with_target("rmcp::transport::worker", LevelFilter::OFF);
     tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(|| Warnings)
         // It would panic where nobody reads standard error.
         .log_internal_errors(false)
         .without_time()
         .finish()
         .with(shown)
         .init();
+}
+
+/// Standard error, for the lines of `tracing`.
+struct Warnings;
+
+impl Write for Warnings {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        io::stderr().write_all(printable(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// A progress line.
@@ -61,19 +77,29 @@ pub fn aside(text: &str) {
     } else {
         ("", "")
     };
+    let text = printable(text);
     // Nobody may be reading it; the answer goes on.
     drop(write!(io::stderr(), "{dim}{text}{plain}"));
 }
 
 fn error_line(line: &str) {
     // Nobody may be reading it; the exit code still tells.
-    drop(writeln!(io::stderr(), "{line}"));
+    drop(writeln!(io::stderr(), "{}", printable(line)));
 }
 
-/// Part of the result, shown at once.
+/// A question, which is no remark: it is shown with --quiet too.
+pub fn question(text: &str) {
+    // Who cannot read it does not agree.
+    drop(write!(io::stderr(), "{}", printable(text)));
+}
+
+/// Part of the result, shown at once; as it is where no terminal would act on it.
 pub fn result(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    match out.is_terminal() {
+        true => out.write_all(printable(text).as_bytes())?,
+        false => out.write_all(text.as_bytes())?,
+    }
     out.flush()
 }
 

@@ -28,7 +28,7 @@ const SAID_BYTES_MAX: usize = 4 << 10;
 /// Lines of it that an error shows.
 const SAID_LINES_MAX: usize = 5;
 /// How long a server may take to end by itself.
-const ENDING: Duration = Duration::from_secs(3);
+pub const ENDING: Duration = Duration::from_secs(3);
 
 impl Child {
     /// Starts a command line; its output and its input carry the protocol.
@@ -38,12 +38,17 @@ impl Child {
             let detail = "expected a command line, found an empty or unquoted one";
             return Err(Error::new(ErrorKind::Invalid, "--mcp", detail));
         };
-        let mut process = Command::new(program)
+        let mut process = Command::new(program);
+        process
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
+            .kill_on_drop(true);
+        // Ctrl-C at the terminal stops an answer; servers go on.
+        #[cfg(unix)]
+        process.process_group(0);
+        let mut process = process
             .spawn()
             .map_err(|error| failed(&format!("--mcp {command:?}"), error))?;
         let streams = (
@@ -64,7 +69,7 @@ impl Child {
         Ok((child, output, input))
     }
 
-    /// `error`, how the server ended if it did, and what it said last.
+    /// `error`, and how the server ended if it did; the cause is what it said last, which is for the operator.
     pub async fn explain(&mut self, error: &Error) -> Error {
         let mut detail = error.to_string();
         let subject = format!("{}: ", error.subject());
@@ -76,10 +81,11 @@ impl Child {
             drop(timeout(ENDING, &mut self.listener).await);
             detail = format!("it ended ({status}): {detail}");
         }
-        if let Some(lines) = last_lines(&self.said) {
-            detail = format!("{detail}; it said last:\n{lines}");
+        let explained = Error::new(error.kind(), error.subject(), detail);
+        match last_lines(&self.said) {
+            Some(lines) => explained.with_source(format!("it said last:\n{lines}")),
+            None => explained,
         }
-        Error::new(error.kind(), error.subject(), detail)
     }
 
     /// Lets it end, whose input is closed; then asks it to, then makes it.
@@ -96,12 +102,13 @@ impl Child {
         }
     }
 
+    /// Asks it and what it started, such as the program behind a shell.
     #[cfg(unix)]
     fn asked_to_end(&self) -> bool {
-        use rustix::process::{Pid, Signal, kill_process};
+        use rustix::process::{Pid, Signal, kill_process_group};
         let id = self.process.id().and_then(|id| i32::try_from(id).ok());
         let id = id.and_then(Pid::from_raw);
-        id.is_some_and(|id| kill_process(id, Signal::TERM).is_ok())
+        id.is_some_and(|id| kill_process_group(id, Signal::TERM).is_ok())
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lapidary::{
-    Approval, Content, Conversation, Error, Message, Role, ToolCall, ToolResult, ToolSpec,
-    ToolTraits,
+    Approval, Content, Conversation, Error, ErrorKind, Message, Role, ToolCall, ToolResult,
+    ToolSpec, ToolTraits,
 };
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool};
 use rmcp::service::{ClientInitializeError, NotificationContext, RoleClient, RunningService};
@@ -14,15 +14,19 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientHandler, ServiceExt};
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
 
-use super::child::Child;
+use super::child::{Child, ENDING};
 use super::http::HttpClient;
-use super::{failed, twice};
+use super::{failed, told, twice};
+use crate::screen;
 
 /// Servers that were started or are connected, until they are dropped.
 pub struct Servers {
-    runtime: Runtime,
+    runtime: Handle,
+    /// Until the end.
+    owned: Option<Runtime>,
     servers: Vec<Server>,
     /// The longest that one answer may take.
     patience: Duration,
@@ -59,7 +63,8 @@ impl Servers {
             .enable_all()
             .build()?;
         let mut all = Self {
-            runtime,
+            runtime: runtime.handle().clone(),
+            owned: Some(runtime),
             servers: Vec::new(),
             patience: Duration::from_millis(host.limits().tool_total_ms_max),
         };
@@ -97,8 +102,9 @@ impl Servers {
     }
 
     fn renew(&mut self, index: usize, host: &lapidary::Runtime) -> Result<(), Error> {
-        let server = &mut self.servers[index];
-        let new = self.runtime.block_on(server.list(self.patience))?;
+        let (stop, server) = (stopped(), &mut self.servers[index]);
+        let listed = unless_stopped(&stop, server.list(self.patience));
+        let new = self.runtime.block_on(listed)?;
         let old = std::mem::replace(&mut server.specs, new);
         self.check(host)
             .inspect_err(|_| self.servers[index].specs = old)
@@ -106,23 +112,28 @@ impl Servers {
 
     /// Answers the calls of the last turn that are still open. What a server refuses, and what nobody allowed,
     /// the model is told.
+    ///
+    /// # Errors
+    /// `Cancelled`, by Ctrl-C.
     pub fn results(
         &mut self,
         conversation: &Conversation,
         approval: Option<&Approval>,
-    ) -> Vec<ToolResult> {
+    ) -> Result<Vec<ToolResult>, Error> {
+        let stop = stopped();
         let open = open_calls(&conversation.messages).into_iter();
         let result = |call: &ToolCall| {
-            let (content, is_error) = self.call(call, approval).unwrap_or_else(|error| {
-                let text = error.to_string();
-                (Content::Text(text), true)
-            });
-            ToolResult {
+            let (content, is_error) = match self.call(call, approval, &stop) {
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Err(error) => (Content::Text(told(&error)), true),
+                Ok(answer) => answer,
+            };
+            Ok(ToolResult {
                 id: call.id.clone(),
                 name: call.name.clone(),
                 content,
                 is_error,
-            }
+            })
         };
         open.map(result).collect()
     }
@@ -131,6 +142,7 @@ impl Servers {
         &mut self,
         call: &ToolCall,
         approval: Option<&Approval>,
+        stop: &Notify,
     ) -> Result<(Content, bool), Error> {
         let subject = format!("tool {:?}", call.name);
         let offers = |server: &&mut Server| server.spec(&call.name).is_some();
@@ -143,7 +155,8 @@ impl Servers {
         if asks && !approval.is_some_and(|approval| approval.allows(call)) {
             return Err(failed(&subject, "the user did not allow this call"));
         }
-        self.runtime.block_on(server.call(call, self.patience))
+        let answer = unless_stopped(stop, server.call(call, self.patience));
+        self.runtime.block_on(answer)
     }
 }
 
@@ -151,6 +164,10 @@ impl Drop for Servers {
     fn drop(&mut self) {
         for server in self.servers.drain(..) {
             self.runtime.block_on(server.end());
+        }
+        // A thread may wait for a server still, which nobody does any more.
+        if let Some(runtime) = self.owned.take() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -222,8 +239,8 @@ impl Server {
         }
     }
 
-    async fn end(self) {
-        if let Err(error) = self.service.cancel().await {
+    async fn end(mut self) {
+        if let Err(error) = self.service.close_with_timeout(ENDING).await {
             tracing::warn!("{}: {error}", self.name);
         }
         if let Some(child) = self.child {
@@ -260,6 +277,25 @@ async fn within<T, E: std::fmt::Display>(
     }
 }
 
+/// Hears the next Ctrl-C.
+fn stopped() -> Arc<Notify> {
+    let stop = Arc::new(Notify::new());
+    let heard = Arc::clone(&stop);
+    screen::on_interrupt(move || heard.notify_one());
+    stop
+}
+
+/// What `answer` comes to, unless somebody stops it.
+async fn unless_stopped<T>(
+    stop: &Notify,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        answer = answer => answer,
+        () = stop.notified() => Err(Error::new(ErrorKind::Cancelled, "--mcp", "cancelled")),
+    }
+}
+
 /// The calls of the last turn that no message answers.
 fn open_calls(messages: &[Message]) -> Vec<&ToolCall> {
     let of_model = |message: &Message| message.role == Role::Assistant;
@@ -273,7 +309,8 @@ fn open_calls(messages: &[Message]) -> Vec<&ToolCall> {
     messages[last].tool_calls.iter().filter(is_open).collect()
 }
 
-/// A tool that says nothing of itself may destroy, as the protocol has it.
+/// A tool that says nothing of itself may destroy, as the protocol has it. Only what its server calls read-only runs
+/// unasked: what merely destroys nothing may still send a mail.
 fn spec(tool: Tool) -> ToolSpec {
     let hints = tool.annotations.unwrap_or_default();
     let read_only = hints.read_only_hint.unwrap_or(false);
@@ -288,7 +325,7 @@ fn spec(tool: Tool) -> ToolSpec {
             destructive,
             idempotent: hints.idempotent_hint.unwrap_or(false),
             open_world: hints.open_world_hint.unwrap_or(true),
-            needs_approval: destructive,
+            needs_approval: !read_only,
         },
     }
 }

@@ -29,10 +29,13 @@ type Events = BoxStream<'static, Result<Sse, SseError>>;
 
 /// Makes requests on threads of their own. Clones share connections.
 #[derive(Clone)]
-pub struct HttpClient(Agent);
+pub struct HttpClient {
+    agent: Agent,
+    patience: Duration,
+}
 
 impl HttpClient {
-    /// Waits so long for a connection and for the head of an answer.
+    /// Waits so long for a connection, for the head of an answer, and for the answer to a message.
     pub fn new(patience: Duration) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -41,11 +44,18 @@ impl HttpClient {
             .timeout_connect(Some(patience))
             .timeout_recv_response(Some(patience))
             .user_agent(concat!("lapidary/", env!("CARGO_PKG_VERSION")));
-        Self(config.build().into())
+        let agent = config.build().into();
+        Self { agent, patience }
     }
 
     fn send(&self, request: Request<Vec<u8>>) -> Outcome<Response<Body>> {
-        self.0.run(request).map_err(StreamableHttpError::Client)
+        self.agent.run(request).map_err(StreamableHttpError::Client)
+    }
+
+    /// As [`Self::send`], where the answer has an end: only what the server says unasked may take for ever.
+    fn ask(&self, request: Request<Vec<u8>>) -> Outcome<Response<Body>> {
+        let request = self.agent.configure_request(request);
+        self.send(request.timeout_recv_body(Some(self.patience)).build())
     }
 }
 
@@ -141,7 +151,7 @@ impl StreamableHttpClient for HttpClient {
             headers,
         };
         aside(move || {
-            let response = client.send(head.request("DELETE", &[], Vec::new())?)?;
+            let response = client.ask(head.request("DELETE", &[], Vec::new())?)?;
             match response.status() {
                 StatusCode::METHOD_NOT_ALLOWED => {
                     Err(StreamableHttpError::ServerDoesNotSupportDeleteSession)
@@ -183,7 +193,7 @@ fn post(
     let both = format!("{EVENTS}, {JSON}");
     let more = [(ACCEPT, both.as_str()), (CONTENT_TYPE, JSON)];
     let request = head.request("POST", &more, serde_json::to_vec(message)?)?;
-    let response = client.send(request)?;
+    let response = client.ask(request)?;
     let (status, session) = (response.status(), text(response.headers(), SESSION));
     let kind = media_type(response.headers());
     let asks = matches!(message, ClientJsonRpcMessage::Request(_));
@@ -282,6 +292,8 @@ fn events(body: Body, event_bytes_max: usize) -> Events {
         inner: body.into_reader(),
         event_bytes_max,
         event_bytes: 0,
+        line_bytes: 0,
+        after_return: false,
     };
     thread::spawn(move || {
         let mut buffer = [0; 8 << 10];
@@ -306,22 +318,81 @@ struct Bounded<R> {
     event_bytes_max: usize,
     /// Since the last empty line.
     event_bytes: usize,
+    /// Since the last end of a line, of which there are three: LF, CR, and both.
+    line_bytes: usize,
+    after_return: bool,
+}
+
+impl<R> Bounded<R> {
+    fn count(&mut self, byte: u8) {
+        let is_second = byte == b'\n' && self.after_return;
+        self.after_return = byte == b'\r';
+        match byte {
+            _ if is_second => {}
+            b'\n' | b'\r' if self.line_bytes == 0 => self.event_bytes = 0,
+            b'\n' | b'\r' => {
+                self.event_bytes += 1;
+                self.line_bytes = 0;
+            }
+            _ => {
+                self.event_bytes += 1;
+                self.line_bytes += 1;
+            }
+        }
+    }
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        let lines = buffer[..count].split(|byte| *byte == b'\n');
-        for (index, line) in lines.enumerate() {
-            let ends = index > 0 && line.trim_ascii().is_empty();
-            self.event_bytes = match ends {
-                true => 0,
-                false => self.event_bytes + line.len(),
-            };
-        }
+        buffer[..count].iter().for_each(|byte| self.count(*byte));
         match self.event_bytes > self.event_bytes_max {
             true => Err(io::Error::other("an event is longer than is allowed")),
             false => Ok(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives so many pieces, one a read.
+    struct Pieces(usize, &'static [u8]);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(left) = self.0.checked_sub(1) else {
+                return Ok(0);
+            };
+            self.0 = left;
+            buffer[..self.1.len()].copy_from_slice(self.1);
+            Ok(self.1.len())
+        }
+    }
+
+    #[test]
+    fn an_event_is_bounded_however_it_is_read() {
+        let fits = |piece| {
+            let mut reader = Bounded {
+                inner: Pieces(1_000, piece),
+                event_bytes_max: 100,
+                event_bytes: 0,
+                line_bytes: 0,
+                after_return: false,
+            };
+            io::copy(&mut reader, &mut io::sink()).is_ok()
+        };
+        for event in [
+            &b"data: x\n\n"[..],
+            b"data: x\r\r",
+            b"data: x\r\n\r\n",
+            b"data: x\r\ndata: y\n\r",
+        ] {
+            assert!(fits(event), "{event:?}");
+        }
+        for part in [&b"data: x\n"[..], b"data: x\r", b"data: x\r\n", b"x"] {
+            assert!(!fits(part), "{part:?}");
         }
     }
 }

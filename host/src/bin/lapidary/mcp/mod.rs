@@ -8,6 +8,8 @@ mod server;
 pub use client::Servers;
 pub use server::{Args, run};
 
+use std::error::Error as _;
+
 use lapidary::{Error, ErrorKind};
 
 /// A name that two tools have.
@@ -20,6 +22,14 @@ fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// What a model is told of `error`; its cause, such as what a plugin or a server logged, is the operator's.
+fn told(error: &Error) -> String {
+    if let Some(cause) = error.source() {
+        tracing::warn!("{}: {cause}", error.subject());
+    }
+    error.to_string()
 }
 
 /// What the other side, or the way to it, does wrong.

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,8 +26,10 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService, stdio};
 use rmcp::{ErrorData, ServerHandler, ServiceExt};
 use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
-use super::{failed, twice};
+use super::{failed, told, twice};
 use crate::model::{ToolArgs, code_cache};
 use crate::screen;
 use crate::watch::Watch;
@@ -37,7 +40,8 @@ use crate::watch::Watch;
 pub struct Args {
     #[command(flatten)]
     plugins: ToolArgs,
-    /// Over HTTP at this address instead, under /mcp. Requests to other names than this machine's own are refused.
+    /// Over HTTP at this address of this machine instead, under /mcp. Every process of this machine may call the
+    /// tools; web pages may not, nor other machines: for them, put a proxy in front that asks who it is.
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
 }
@@ -58,35 +62,69 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn serve_stdio(tools: Tools) -> anyhow::Result<()> {
     tokio::spawn(tools.clone().keep_looking());
-    let told = |error: &dyn std::fmt::Display| failed("mcp", error);
-    let service = tools.serve(stdio()).await.map_err(|error| told(&error))?;
-    service.waiting().await.map_err(|error| told(&error))?;
+    let failed = |error: &dyn std::fmt::Display| failed("mcp", error);
+    let service = tools.serve(stdio()).await.map_err(|error| failed(&error))?;
+    service.waiting().await.map_err(|error| failed(&error))?;
     Ok(())
 }
 
 async fn serve_http(tools: Tools, address: SocketAddr) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address)
+    check_address(address)?;
+    let listener = TcpListener::bind(address)
         .await
         .map_err(|error| failed(&address.to_string(), error))?;
     tokio::spawn(tools.clone().keep_looking());
     screen::progress(&format!("http://{}/mcp", listener.local_addr()?));
     let service = StreamableHttpService::new(
-        move || Ok(tools.clone()),
+        move || Ok(tools.for_another()),
         Arc::<LocalSessionManager>::default(),
-        StreamableHttpServerConfig::default(),
+        // A web page that is open on this machine is not its user.
+        StreamableHttpServerConfig::default().enforce_origin_validation(),
     );
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let (stream, _) = listener.accept().await?;
-        let service = TowerToHyperService::new(service.clone());
+        let place = Arc::clone(&places).acquire_owned().await?;
+        let connected = serve_connection(accept(&listener).await, service.clone());
         tokio::spawn(async move {
-            let mut connection = http1::Builder::new();
-            // With a timer, a client that never ends its headers is sent away.
-            connection.timer(TokioTimer::new());
-            let served = connection.serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = served.await {
-                tracing::debug!("a connection ended: {error}");
-            }
+            connected.await;
+            drop(place);
         });
+    }
+}
+
+/// Nobody is asked who they are: only this machine's own may come.
+fn check_address(address: SocketAddr) -> Result<(), Error> {
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let detail = format!(
+        "expected an address of this machine alone, such as 127.0.0.1:8080, found {address}, at which everybody could \
+         call the tools; put a proxy that asks who it is in front"
+    );
+    Err(Error::new(ErrorKind::Invalid, "--http", detail))
+}
+
+/// The next connection. Where there is no room for one now, there may be soon.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => tracing::warn!("a connection cannot be taken: {error}"),
+        }
+        tokio::time::sleep(ROOM).await;
+    }
+}
+
+type Service = StreamableHttpService<Tools, LocalSessionManager>;
+
+async fn serve_connection(stream: TcpStream, service: Service) {
+    let mut connection = http1::Builder::new();
+    // With a timer, a client that never ends its headers is sent away.
+    connection.timer(TokioTimer::new());
+    let service = TowerToHyperService::new(service);
+    let served = connection.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!("a connection ended: {error}");
     }
 }
 
@@ -94,6 +132,8 @@ async fn serve_http(tools: Tools, address: SocketAddr) -> anyhow::Result<()> {
 #[derive(Clone)]
 struct Tools {
     shared: Arc<Mutex<Shared>>,
+    /// Whether the client of this one is among those who hear.
+    is_known: Arc<AtomicBool>,
 }
 
 struct Shared {
@@ -103,6 +143,11 @@ struct Shared {
     /// Who hears when the tools change.
     clients: Vec<Peer<RoleServer>>,
 }
+
+/// Connections at once; the next waits for one of them to end.
+const CONNECTIONS_MAX: usize = 64;
+/// How long to wait for room where a connection could not be taken.
+const ROOM: Duration = Duration::from_millis(100);
 
 /// How often files are looked at while nobody asks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -122,7 +167,16 @@ impl Tools {
         };
         Ok(Self {
             shared: Arc::new(Mutex::new(shared)),
+            is_known: Arc::default(),
         })
+    }
+
+    /// The same, for another client.
+    fn for_another(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            is_known: Arc::default(),
+        }
     }
 
     /// The plugins as they are now. Where their tools are others than before, every client hears of it.
@@ -222,6 +276,9 @@ impl ServerHandler for Tools {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let mut shared = lock(&self.shared);
+        if !shared.arguments.is_watching() || self.is_known.swap(true, Ordering::Relaxed) {
+            return;
+        }
         shared
             .clients
             .retain(|client| !client.is_transport_closed());
@@ -266,8 +323,7 @@ impl ServerHandler for Tools {
         };
         let outcome = outcome.map_err(internal)?;
         // A plugin that broke is for the client's model to know, and to work around.
-        let broken =
-            |error: Error| CallToolResult::error(vec![ContentBlock::text(error.to_string())]);
+        let broken = |error: Error| CallToolResult::error(vec![ContentBlock::text(told(&error))]);
         Ok(outcome.map_or_else(broken, answer).into())
     }
 }
