@@ -131,7 +131,7 @@ fn connections_are_bounded() {
         "--http",
         "127.0.0.1:0",
     ]));
-    let crowd: Vec<_> = (0..200)
+    let crowd: Vec<_> = (0..150)
         .map(|_| TcpStream::connect(&server.address).unwrap())
         .collect();
     sleep(Duration::from_millis(500));
