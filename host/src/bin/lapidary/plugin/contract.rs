@@ -10,7 +10,7 @@ pub const WORLD: &str = "guest";
 
 const VERSION: &str = "0.1.0";
 
-/// The files of `wit`, as this command was built with them.
+/// The files of `wit`, as this command was built with them, less the preview's, which only Rust's tools were tried with.
 const FILES: [(&str, &str); 8] = [
     ("types.wit", include_str!("../../../../../wit/types.wit")),
     ("format.wit", include_str!("../../../../../wit/format.wit")),
@@ -80,6 +80,7 @@ mod tests {
                     .to_string_lossy()
                     .into_owned()
             })
+            .filter(|name| name != "streaming.wit")
             .collect();
         let mut here = FILES.map(|(name, _)| name.to_owned());
         there.sort();
