@@ -121,7 +121,7 @@ fn what_goes_wrong_is_told_and_the_next_call_works() {
 fn a_server_without_tools_or_with_one_twice_is_refused() {
     refused(&run(&["mcp"]), 2, "--plugin");
     let twice = ["mcp", "--plugin", "clock", "--plugin", "clock"];
-    refused(&run(&twice), 2, "is offered twice");
+    refused(&run(&twice), 2, "plugin \"tool-clock\": is offered twice");
 }
 
 #[test]

@@ -78,7 +78,10 @@ impl Servers {
 
     fn check(&self, host: &lapidary::Runtime) -> Result<(), Error> {
         let (ours, theirs) = (host.tools(), self.specs());
-        twice(ours.iter().chain(&theirs).map(|spec| spec.name.as_str()))
+        twice(
+            "tool",
+            ours.iter().chain(&theirs).map(|spec| spec.name.as_str()),
+        )
     }
 
     /// What the servers offered when they were last asked.

@@ -12,12 +12,15 @@ use std::error::Error as _;
 
 use lapidary::{Error, ErrorKind};
 
-/// A name that two tools have.
-fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+/// A name that two of a kind have.
+fn twice<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
     let mut seen = std::collections::BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            let (subject, detail) = (format!("tool {name:?}"), "is offered twice; leave one out");
+            let (subject, detail) = (
+                format!("{kind} {name:?}"),
+                "is offered twice; leave one out",
+            );
             return Err(Error::new(ErrorKind::Invalid, subject, detail));
         }
     }

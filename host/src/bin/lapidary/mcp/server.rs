@@ -256,7 +256,12 @@ fn check(plugins: &[ToolPlugin]) -> Result<(), Error> {
         let detail = "expected a plugin with a tool, found none; name one with --plugin";
         return Err(Error::new(ErrorKind::Invalid, "mcp", detail));
     }
-    twice(specs().map(|spec| spec.name.as_str()))
+    // What a plugin keeps, and what it was granted, goes by its name.
+    twice(
+        "plugin",
+        plugins.iter().map(|plugin| plugin.info().name.as_str()),
+    )?;
+    twice("tool", specs().map(|spec| spec.name.as_str()))
 }
 
 fn internal(error: impl Display) -> ErrorData {
