@@ -163,7 +163,6 @@ fn create_private(folder: &Path) -> Check<()> {
 #[cfg(unix)]
 fn check_private(folder: &Path) -> Check<()> {
     use std::os::unix::fs::MetadataExt;
-    const OTHERS_WRITE: u32 = 0o022;
     const STICKY: u32 = 0o1000;
     let me = rustix::process::geteuid().as_raw();
     let folder = folder.canonicalize().map_err(|error| error.to_string())?;
@@ -173,12 +172,21 @@ fn check_private(folder: &Path) -> Check<()> {
         let owned = owner == me || (depth > 0 && owner == 0);
         // In a sticky folder nobody renames what is another's.
         let is_kept = depth > 0 && mode & STICKY != 0;
-        let writable = mode & OTHERS_WRITE != 0 && !is_kept;
-        if !owned || writable {
+        let writable = others_write(mode, meta.gid(), me, depth);
+        if !owned || (writable && !is_kept) {
             return Err(format!("{} can be written by others", ancestor.display()));
         }
     }
     Ok(())
+}
+
+/// Whether the group or all may write, at a depth above the folder. A user's private group, which has the user's number
+/// and no other member, is the user; the folder itself is made without it, though.
+#[cfg(unix)]
+fn others_write(mode: u32, group: u32, me: u32, depth: usize) -> bool {
+    let is_mine = depth > 0 && me != 0 && group == me;
+    let others = if is_mine { 0o002 } else { 0o022 };
+    mode & others != 0
 }
 
 #[cfg(not(unix))]
@@ -277,6 +285,23 @@ mod tests {
         }
         fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o1777)).expect("ours");
         assert!(Cache::open(below).is_some(), "its parent is sticky");
+    }
+
+    #[test]
+    fn a_private_group_is_its_user() {
+        assert!(!others_write(0o775, 1000, 1000, 1));
+        assert!(!others_write(0o755, 50, 1000, 1));
+        for (mode, group, me, depth) in [
+            (0o777, 1000, 1000, 1),
+            (0o775, 50, 1000, 1),
+            (0o775, 0, 0, 1),
+            (0o775, 1000, 1000, 0),
+        ] {
+            assert!(
+                others_write(mode, group, me, depth),
+                "{mode:o} {group} {me}"
+            );
+        }
     }
 
     #[test]
