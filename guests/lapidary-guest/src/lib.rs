@@ -61,6 +61,8 @@ pub use bindings::format::exports::lapidary::plugin::template::{
     Piece, PromptStyle, RenderRequest, Rendered,
 };
 pub use bindings::logits::lapidary::plugin::logits::{Scored, View as Logits};
+#[cfg(feature = "preview")]
+pub use bindings::streaming::lapidary::plugin::concurrent_http;
 pub use bindings::tool::exports::lapidary::plugin::tools::ToolOutput;
 pub use bindings::tool::lapidary::plugin::events::{
     CallDelta, CallEnd, CallStart, Event, Malformed, StopReason,
@@ -73,8 +75,6 @@ pub use bindings::tool::lapidary::plugin::types::{
 pub use bindings::tool::lapidary::plugin::{
     clock, config, files, http, inference, key_value, log, secrets,
 };
-#[cfg(feature = "preview")]
-pub use bindings::streaming::lapidary::plugin::concurrent_http;
 pub use format::{ChatFormat, Parser};
 #[doc(hidden)]
 pub use format::{Component, Live};
