@@ -175,3 +175,28 @@ fn what_is_no_recording_is_said() {
     let line = r#"{"plugin":"no.wasm","host":[],"render":{}}"#;
     refused(&replay(line), 2, "recording, \"call\"");
 }
+
+#[test]
+fn a_recording_destroys_nothing() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("record-destroys");
+    fs::create_dir_all(&folder).unwrap();
+    let tool = folder.join("tool.wasm");
+    fs::write(&tool, lapidary_guests::TOOL_CALCULATOR).unwrap();
+    let before = folder.join("before.jsonl");
+    fs::write(&before, "kept").unwrap();
+    let record = |out: &Path, plugin: &Path| {
+        let paths = [out, plugin].map(|path| path.to_str().unwrap());
+        run(&[
+            "plugin", "record", "--out", paths[0], "--plugin", paths[1], "Hi",
+        ])
+    };
+    refused(&record(&tool, &tool), 2, "found a component");
+    refused(
+        &record(&folder.join("none/run.jsonl"), &tool),
+        2,
+        "make the folder",
+    );
+    assert_eq!(fs::read(&tool).unwrap(), lapidary_guests::TOOL_CALCULATOR);
+    refused(&record(&before, &folder.join("nope.wasm")), 1, "nope.wasm");
+    assert_eq!(fs::read_to_string(&before).unwrap(), "kept");
+}

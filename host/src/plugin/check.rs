@@ -84,7 +84,7 @@ impl PluginCheck {
         self.adopts = world.adopts(&shape.exports);
         self.is_cached = engines.has_code(world, &self.digest);
         admission::check(&self.name, world, grants, &shape)?;
-        policy::check(&self.name, world, grants)?;
+        policy::check(&self.name, world, grants, engines.limits())?;
         Capabilities::check(&self.name, grants, engines.limits())
     }
 }

@@ -37,7 +37,11 @@ impl<'a> Candidate<'a> {
     pub(super) fn expect(self, world: World) -> Result<Self> {
         let found = self.info.world;
         if found != world {
-            let detail = format!("expected a {}, found a {}", world.name(), found.name());
+            let detail = format!(
+                "expected the world {}, found {}",
+                world.name(),
+                found.name()
+            );
             return Err(Error::unsupported(subject(&self.info.name), detail));
         }
         Ok(self)
@@ -59,7 +63,7 @@ impl<'a> Candidate<'a> {
         let old = old.filter(|old| self.info.adopts && old.digest != self.info.digest);
         let (name, world) = (&self.info.name, self.info.world);
         admission::check(name, world, grants, &self.shape)?;
-        policy::check(name, world, grants)?;
+        policy::check(name, world, grants, engines.limits())?;
         let capabilities = Capabilities::open(name, grants, engines)?;
         let capabilities = match old {
             Some(_) => capabilities.apart(),

@@ -4,6 +4,7 @@ use super::grants::Grants;
 use super::world::World;
 use super::{Check, subject};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
 
 /// What becomes of a call whose plugin fails, also where it rests or a limit was reached.
 ///
@@ -22,8 +23,8 @@ pub enum OnFailure {
 }
 
 /// Refuses a policy that the world has no use for, before anybody relies on it.
-pub(super) fn check(name: &str, world: World, grants: &Grants) -> Result<()> {
-    let told = check_world(world, grants);
+pub(super) fn check(name: &str, world: World, grants: &Grants, limits: &Limits) -> Result<()> {
+    let told = check_world(world, grants).and_then(|()| check_fuel(grants, limits));
     told.map_err(|reason| Error::invalid(subject(name), reason))
 }
 
@@ -41,6 +42,18 @@ fn check_world(world: World, grants: &Grants) -> Check<()> {
         _ => return Ok(()),
     };
     Err(expected.to_owned())
+}
+
+/// A bound on what nobody counts bounds nothing.
+fn check_fuel(grants: &Grants, limits: &Limits) -> Check<()> {
+    match (grants.limits.fuel_max, limits.plugin_fuel_max) {
+        (Some(_), None) => Err(
+            "expected no fuel_max where plugin_fuel_max is not set, which has fuel counted, found one; bound its time \
+             with call_ms_max"
+                .to_owned(),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a plugin broke, rests or reached a limit, and not the call was wrong.

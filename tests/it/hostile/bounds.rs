@@ -62,6 +62,17 @@ fn fuel_ends_a_call_at_the_same_place_each_time() {
 }
 
 #[test]
+fn fuel_of_a_plugins_own_is_refused_where_nobody_counts_it() {
+    let limits = PluginLimits {
+        fuel_max: Some(500),
+        ..PluginLimits::default()
+    };
+    let (name, grants) = ("loop_in_call", Grants::none().with_limits(limits));
+    let load = || ToolPlugin::load(name, &component("tools", name), &grants, &ENGINES);
+    fails(ErrorKind::Invalid, "plugin_fuel_max is not set", load);
+}
+
+#[test]
 fn a_plugin_that_keeps_failing_rests() {
     let tools = load_tools("trap_in_call").expect("it misbehaves later");
     for _ in 0..3 {

@@ -22,6 +22,9 @@ use super::http::HttpClient;
 use super::{failed, told, twice};
 use crate::screen;
 
+/// How long a server may take to say who it is; the first start of one may fetch it.
+const GREETING: Duration = Duration::from_secs(60);
+
 /// Servers that were started or are connected, until they are dropped.
 pub struct Servers {
     runtime: Handle,
@@ -182,18 +185,20 @@ impl Server {
         let listener = Listener {
             has_changed: Arc::clone(&has_changed),
         };
+        let greeting = patience.min(GREETING);
         let (service, child) = if is_address(name) {
             let config = StreamableHttpClientTransportConfig::with_uri(name);
             let client = HttpClient::new(patience);
             let transport = StreamableHttpClientTransport::with_client(client, config);
             let served = async { listener.serve(transport).await.map_err(plain) };
-            (within(patience, &subject, served).await?, None)
+            let served = within(greeting, &subject, served).await;
+            (served.map_err(no_greeting)?, None)
         } else {
             let (mut child, output, input) = Child::start(name)?;
             let served = async { listener.serve((output, input)).await.map_err(plain) };
-            match within(patience, &subject, served).await {
+            match within(greeting, &subject, served).await {
                 Ok(service) => (service, Some(child)),
-                Err(error) => return Err(child.explain(&error).await),
+                Err(error) => return Err(child.explain(&no_greeting(error)).await),
             }
         };
         let mut server = Self {
@@ -266,6 +271,15 @@ fn is_address(name: &str) -> bool {
         start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
     is_of("http://") || is_of("https://")
+}
+
+/// What goes wrong before a server says who it is.
+fn no_greeting(error: Error) -> Error {
+    let subject = format!("{}: ", error.subject());
+    let told = error.to_string();
+    let detail = told.strip_prefix(&subject).unwrap_or(&told);
+    let detail = format!("{detail}; expected a server of the Model Context Protocol");
+    Error::new(error.kind(), error.subject(), detail)
 }
 
 /// What `answer` comes to, unless the other side takes too long.
@@ -343,4 +357,22 @@ fn content(result: CallToolResult) -> Content {
     };
     let texts: Vec<String> = result.content.into_iter().map(text).collect();
     Content::Text(texts.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_never_says_what_it_is_is_no_server() {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().expect("a runtime");
+        let silent = Server::start("sleep 60", Duration::from_millis(100));
+        let error = runtime.block_on(silent).err().expect("it says nothing");
+        let told = error.to_string();
+        assert!(
+            told.contains("no answer within 100ms; expected a server of the Model Context"),
+            "{told}"
+        );
+    }
 }
